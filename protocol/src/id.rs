@@ -94,7 +94,7 @@ pub struct SessionName(String);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Nothing given, or more than [`SessionName::MAX_CHARS`].
-    #[error("a session name has 1 to {} characters, not {0}", SessionName::MAX_CHARS)]
+    #[error("a session name has 1 to {max} characters, not {0}", max = SessionName::MAX_CHARS)]
     Length(usize),
     /// A character with a meaning elsewhere: separators, globs, blanks, control characters.
     #[error("a session name cannot contain {0:?}")]
@@ -123,7 +123,11 @@ impl SessionName {
         if let Some(c) = text.chars().find(|&c| is_reserved(c)) {
             return Err(NameError::Character(c));
         }
-        if let Some(c) = text.chars().next().filter(|c| matches!(c, '-' | '.' | '@' | '~' | '+')) {
+        if let Some(c) = text
+            .chars()
+            .next()
+            .filter(|c| matches!(c, '-' | '.' | '@' | '~' | '+'))
+        {
             return Err(NameError::Start(c));
         }
         if text.chars().all(|c| c.is_ascii_digit()) {
@@ -186,7 +190,10 @@ mod tests {
         assert_eq!(SessionName::new("a b"), Err(NameError::Character(' ')));
         assert_eq!(SessionName::new("web*"), Err(NameError::Character('*')));
         assert_eq!(SessionName::new("-n"), Err(NameError::Start('-')));
-        assert_eq!(SessionName::new("12"), Err(NameError::LooksLikeId("12".into())));
+        assert_eq!(
+            SessionName::new("12"),
+            Err(NameError::LooksLikeId("12".into()))
+        );
         assert_eq!(
             SessionName::new("deadbeef"),
             Err(NameError::LooksLikeInstanceId("deadbeef".into()))
