@@ -1,0 +1,81 @@
+//! A session as this client sees it.
+
+use alloc::string::String;
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{InstanceId, InvocationId, SessionName};
+
+/// State of a session, relative to the asking client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum State {
+    /// It is being made.
+    Opening,
+    /// This client holds it.
+    Opened,
+    /// It is being left.
+    Disconnecting,
+    /// It lives, but this client does not hold it.
+    Disconnected,
+    /// This client is taking hold of it.
+    Connecting,
+    /// It is over.
+    Closed,
+    /// Its host process is gone, or it cannot be opened.
+    Broken,
+}
+
+/// What can be done with a session now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Availability {
+    /// It is idle.
+    Available,
+    /// It runs a command, or another client holds it.
+    Busy,
+    /// It has to be connected first, or is over.
+    None,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Availability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// A session in this client's list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Number of this client for it.
+    pub id: u32,
+    /// Its name.
+    pub name: SessionName,
+    /// Where it is, as the user named that computer.
+    pub computer_name: String,
+    /// Its state for this client.
+    pub state: State,
+    /// What can be done with it.
+    pub availability: Availability,
+    /// The session configuration.
+    pub configuration: String,
+    /// Its name everywhere.
+    pub instance: InstanceId,
+    /// Its idle timeout in seconds; none is for ever.
+    pub idle_timeout_s: Option<u32>,
+    /// When it was made, in Unix milliseconds.
+    pub created_ms: u64,
+    /// Since when nobody holds it.
+    pub disconnected_ms: Option<u64>,
+    /// When its idle timeout ends it.
+    pub expires_ms: Option<u64>,
+    /// What it runs.
+    pub running: Option<InvocationId>,
+    /// Why it is Closed or Broken, or who else holds it, in words.
+    pub note: String,
+}

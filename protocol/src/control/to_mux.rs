@@ -1,0 +1,199 @@
+//! What a command line says to the mux.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use super::target::Target;
+use crate::hello::Hello;
+use crate::id::{InstanceId, InvocationId, Seq};
+use crate::link::{AttachMode, Command, From, Level};
+use crate::message::messages;
+use crate::session::{Buffering, IdleTimeout};
+
+messages! {
+    /// Command line to mux.
+    ToMux {
+        0x01 Hello,
+        0x02 Select,
+        0x03 Enumerate,
+        0x04 New,
+        0x05 Connect,
+        0x06 Disconnect,
+        0x07 Remove,
+        0x08 Invoke bulk,
+        0x09 Receive,
+        0x0a MuxStatus,
+        0x0b MuxStop,
+        0x10 Stdin bulk,
+        0x11 StdinEnd,
+        0x12 Consumed,
+        0x13 Cancel,
+        0x14 Answer,
+    }
+}
+
+/// What of the caller's surroundings the mux uses for this request, instead of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Surroundings {
+    /// `SSH_AUTH_SOCK`.
+    pub agent_socket: Option<String>,
+    /// Whether somebody can be asked.
+    pub interactive: bool,
+}
+
+/// Asks for the sessions of this client that the selectors name; all of them if there are none.
+/// A selector is an Id, a name, a glob over names, an instance ID or a unique prefix of one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Select {
+    /// The selectors.
+    pub selectors: Vec<String>,
+}
+
+/// Asks a computer for all sessions of the user there. Each gets an Id of this client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enumerate {
+    /// Which computer.
+    pub target: Target,
+    /// Of the caller.
+    pub surroundings: Surroundings,
+}
+
+/// Makes a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct New {
+    /// Where.
+    pub target: Target,
+    /// Of the caller.
+    pub surroundings: Surroundings,
+    /// Its instance ID.
+    pub instance: InstanceId,
+    /// Its name; empty for the next `SessionN`.
+    pub name: String,
+    /// Its configuration; empty for the remote user's default.
+    pub configuration: String,
+    /// Its idle timeout.
+    pub idle_timeout: IdleTimeout,
+    /// Its buffering mode.
+    pub buffering: Buffering,
+    /// Environment variables for its shell.
+    pub environment: Vec<(String, String)>,
+    /// How long its shell may take, in milliseconds.
+    pub open_timeout_ms: u32,
+    /// End it when this connection ends: a session that lives for one command.
+    pub temporary: bool,
+}
+
+/// Takes hold of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connect {
+    /// Which.
+    pub instance: InstanceId,
+    /// How.
+    pub mode: AttachMode,
+    /// Of the caller.
+    pub surroundings: Surroundings,
+}
+
+/// Leaves a session running.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disconnect {
+    /// Which.
+    pub instance: InstanceId,
+    /// A new idle timeout.
+    pub idle_timeout: Option<IdleTimeout>,
+    /// Of the caller.
+    pub surroundings: Surroundings,
+}
+
+/// Ends a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remove {
+    /// Which.
+    pub instance: InstanceId,
+    /// Of the caller.
+    pub surroundings: Surroundings,
+}
+
+/// Runs a command. The body is as in the link protocol's Submit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invoke {
+    /// In which session.
+    pub instance: InstanceId,
+    /// The command's ID.
+    pub invocation: InvocationId,
+    /// What the body is.
+    pub command: Command,
+    /// Bytes of the body that are arguments.
+    pub arguments_len: u32,
+    /// Whether standard input follows.
+    pub stdin: bool,
+    /// Stop it after this many milliseconds of running.
+    pub timeout_ms: Option<u64>,
+    /// Whether to queue behind a running command.
+    pub wait: bool,
+    /// Start it, leave the session, and do not wait for output.
+    pub detached: bool,
+    /// For a repeat after the mux was lost: the last record written out, and the offset in its
+    /// standard input up to which the command took it.
+    pub resume: Option<(Seq, u64)>,
+    /// How long to try to get a lost connection back, in milliseconds.
+    pub reconnect_for_ms: u64,
+    /// Of the caller.
+    pub surroundings: Surroundings,
+}
+
+/// Receives output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receive {
+    /// Of which session.
+    pub instance: InstanceId,
+    /// From where; none is what this client has not received yet.
+    pub from: Option<From>,
+    /// Stay until what runs and waits is over.
+    pub follow: bool,
+    /// How long to try to get a lost connection back, in milliseconds.
+    pub reconnect_for_ms: u64,
+    /// Of the caller.
+    pub surroundings: Surroundings,
+}
+
+/// Asks what the mux holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MuxStatus;
+
+/// Ends the mux. Sessions are left running, disconnected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MuxStop;
+
+/// Standard input of the command of this connection. The body is the bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stdin;
+
+/// The end of its standard input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StdinEnd;
+
+/// Everything up to this record was written out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consumed {
+    /// The record.
+    pub seq: Seq,
+}
+
+/// Stops the command of this connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancel {
+    /// How hard.
+    pub level: Level,
+}
+
+/// What the user answered to a question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The question's number.
+    pub question: u32,
+    /// One text a field; none if nobody could be asked.
+    pub texts: Option<Vec<String>>,
+}

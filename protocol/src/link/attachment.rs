@@ -1,0 +1,429 @@
+//! What a client must not forget while links come and go: submissions without an answer,
+//! standard input the command has not taken, readers and how far they are.
+//!
+//! The machine outlives every link. On each new one [`Attachment::link_up`] queues what has to
+//! be said again; the host recognises what it already has by invocation ID, stdin offset and
+//! record number, so nothing happens twice. Output is deduplicated here by record number.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+
+use bytes::{Buf, Bytes};
+
+use super::From;
+use super::to_client::{Record, StdinTaken, Submitted};
+use super::to_host::{ReaderAck, ReaderClose, ReaderOpen, Stdin, StdinEnd, Submit, ToHost};
+use crate::id::{InvocationId, ReaderId, Seq};
+use crate::limits::{MAX_CHUNK, STDIN_WINDOW};
+
+/// A message with the raw bytes behind it.
+pub type Outgoing = (ToHost, Bytes);
+
+#[derive(Debug)]
+struct Reader {
+    open: ReaderOpen,
+    /// Number of the last record handed on.
+    last: Option<Seq>,
+}
+
+#[derive(Debug, Default)]
+struct Input {
+    /// Everything below was taken by the command.
+    taken: u64,
+    /// Bytes from `taken` on, given but perhaps not taken.
+    pending: VecDeque<Bytes>,
+    /// How much was given in all.
+    given: u64,
+    /// How much of it was sent on this link.
+    sent: u64,
+    ended: bool,
+    end_sent: bool,
+    closed: bool,
+}
+
+/// The client's memory of one attached session.
+#[derive(Debug, Default)]
+pub struct Attachment {
+    up: bool,
+    next_reader: u32,
+    unanswered: BTreeMap<InvocationId, (Submit, Bytes)>,
+    inputs: BTreeMap<InvocationId, Input>,
+    readers: BTreeMap<ReaderId, Reader>,
+    outbox: VecDeque<Outgoing>,
+}
+
+impl Attachment {
+    /// The session is attached on a fresh link: says again what may not have arrived.
+    pub fn link_up(&mut self) {
+        self.up = true;
+        self.outbox.clear();
+        for (submit, body) in self.unanswered.values() {
+            self.outbox.push_back((submit.clone().into(), body.clone()));
+        }
+        for reader in self.readers.values() {
+            let mut open = reader.open.clone();
+            if let Some(last) = reader.last {
+                open.from = From::Seq(last.next());
+            }
+            self.outbox.push_back((open.into(), Bytes::new()));
+        }
+        for input in self.inputs.values_mut() {
+            input.sent = input.taken;
+            input.end_sent = false;
+        }
+        let waiting: Vec<InvocationId> = self.inputs.keys().copied().collect();
+        for invocation in waiting {
+            // Input of a command whose submission is unanswered follows right behind it.
+            self.send_input(invocation);
+        }
+    }
+
+    /// The link is gone.
+    pub fn link_down(&mut self) {
+        self.up = false;
+        self.outbox.clear();
+    }
+
+    /// Submits a command.
+    pub fn submit(&mut self, submit: Submit, body: Bytes) {
+        if submit.stdin {
+            self.inputs.insert(submit.invocation, Input::default());
+        }
+        self.unanswered
+            .insert(submit.invocation, (submit.clone(), body.clone()));
+        self.say(submit.into(), body);
+    }
+
+    /// Takes up again the standard input of an invocation submitted earlier, from `offset` on.
+    pub fn resume_input(&mut self, invocation: InvocationId, offset: u64) {
+        let input = Input {
+            taken: offset,
+            given: offset,
+            sent: offset,
+            ..Input::default()
+        };
+        self.inputs.entry(invocation).or_insert(input);
+    }
+
+    /// The host's answer to a submission, or its refusal.
+    pub fn submitted(&mut self, answer: &Submitted) {
+        self.unanswered.remove(&answer.invocation);
+        self.input_taken(answer.invocation, answer.stdin_offset, false);
+    }
+
+    /// The host refused the submission.
+    pub fn refused(&mut self, invocation: InvocationId) {
+        self.unanswered.remove(&invocation);
+        self.inputs.remove(&invocation);
+    }
+
+    /// The invocation is over: its input is of no use.
+    pub fn completed(&mut self, invocation: InvocationId) {
+        self.unanswered.remove(&invocation);
+        self.inputs.remove(&invocation);
+    }
+
+    /// More standard input. The caller keeps within [`STDIN_WINDOW`] beyond what was taken.
+    pub fn stdin(&mut self, invocation: InvocationId, bytes: Bytes) {
+        let Some(input) = self.inputs.get_mut(&invocation) else {
+            return;
+        };
+        if input.closed || bytes.is_empty() {
+            return;
+        }
+        input.given = input.given.saturating_add(bytes.len() as u64);
+        input.pending.push_back(bytes);
+        self.send_input(invocation);
+    }
+
+    /// The end of standard input.
+    pub fn stdin_end(&mut self, invocation: InvocationId) {
+        if let Some(input) = self.inputs.get_mut(&invocation) {
+            input.ended = true;
+            self.send_input(invocation);
+        }
+    }
+
+    /// The command took input.
+    pub fn stdin_taken(&mut self, taken: &StdinTaken) {
+        self.input_taken(taken.invocation, taken.offset, taken.closed);
+    }
+
+    fn input_taken(&mut self, invocation: InvocationId, offset: u64, closed: bool) {
+        let Some(input) = self.inputs.get_mut(&invocation) else {
+            return;
+        };
+        let mut done = offset.min(input.given).saturating_sub(input.taken);
+        input.taken = input.taken.saturating_add(done);
+        input.sent = input.sent.max(input.taken);
+        while let Some(front) = input.pending.front_mut() {
+            let step = (front.len() as u64).min(done);
+            front.advance(usize::try_from(step).unwrap_or(front.len()));
+            done = done.saturating_sub(step);
+            if !front.is_empty() {
+                break;
+            }
+            input.pending.pop_front();
+        }
+        if closed {
+            input.closed = true;
+            input.pending.clear();
+            input.given = input.taken;
+        }
+        self.send_input(invocation);
+    }
+
+    /// Sends input not yet sent on this link, within the window.
+    fn send_input(&mut self, invocation: InvocationId) {
+        if !self.up {
+            return;
+        }
+        let Some(input) = self.inputs.get_mut(&invocation) else {
+            return;
+        };
+        if input.closed {
+            return;
+        }
+        let mut offset = input.taken;
+        for piece in &input.pending {
+            let mut piece = piece.clone();
+            let start = offset;
+            offset = offset.saturating_add(piece.len() as u64);
+            if offset <= input.sent {
+                continue;
+            }
+            let skip = usize::try_from(input.sent.saturating_sub(start)).unwrap_or(piece.len());
+            piece.advance(skip.min(piece.len()));
+            while !piece.is_empty() && input.sent.saturating_sub(input.taken) < STDIN_WINDOW {
+                let part = piece.split_to(piece.len().min(MAX_CHUNK));
+                let message = Stdin {
+                    invocation,
+                    offset: input.sent,
+                };
+                input.sent = input.sent.saturating_add(part.len() as u64);
+                self.outbox.push_back((message.into(), part));
+            }
+        }
+        if input.ended && !input.end_sent && input.sent == input.given {
+            input.end_sent = true;
+            let message = StdinEnd {
+                invocation,
+                offset: input.given,
+            };
+            self.outbox.push_back((message.into(), Bytes::new()));
+        }
+    }
+
+    /// Opens a reader; the caller's `open.reader` is replaced by a fresh ID, which is returned.
+    pub fn open_reader(&mut self, mut open: ReaderOpen) -> ReaderId {
+        self.next_reader = self.next_reader.wrapping_add(1);
+        let reader = ReaderId(self.next_reader);
+        open.reader = reader;
+        self.readers.insert(
+            reader,
+            Reader {
+                open: open.clone(),
+                last: None,
+            },
+        );
+        self.say(open.into(), Bytes::new());
+        reader
+    }
+
+    /// Whether `record` is new for its reader. A record that came before on another link, or
+    /// belongs to a closed reader, is not.
+    #[must_use]
+    pub fn accept(&mut self, record: &Record) -> bool {
+        let Some(reader) = self.readers.get_mut(&record.reader) else {
+            return false;
+        };
+        if reader.last.is_some_and(|last| record.seq <= last) {
+            return false;
+        }
+        reader.last = Some(record.seq);
+        true
+    }
+
+    /// The consumer has written out everything up to `seq`.
+    pub fn consumed(&mut self, reader: ReaderId, seq: Seq) {
+        if self.readers.contains_key(&reader) {
+            self.say(ReaderAck { reader, seq }.into(), Bytes::new());
+        }
+    }
+
+    /// Closes a reader.
+    pub fn close_reader(&mut self, reader: ReaderId) {
+        if self.readers.remove(&reader).is_some() {
+            self.say(ReaderClose { reader }.into(), Bytes::new());
+        }
+    }
+
+    /// Says something that is not repeated on another link.
+    pub fn say(&mut self, message: ToHost, body: Bytes) {
+        if self.up {
+            self.outbox.push_back((message, body));
+        }
+    }
+
+    /// What to send next.
+    pub fn poll_message(&mut self) -> Option<Outgoing> {
+        self.outbox.pop_front()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::link::Command;
+    use crate::record::RecordKind;
+
+    fn submit(invocation: InvocationId) -> Submit {
+        Submit {
+            invocation,
+            command: Command::Script,
+            arguments_len: 0,
+            stdin: true,
+            timeout_ms: None,
+            wait: true,
+            extensions: Vec::new(),
+        }
+    }
+
+    fn drain(attachment: &mut Attachment) -> Vec<Outgoing> {
+        core::iter::from_fn(|| attachment.poll_message()).collect()
+    }
+
+    fn stdin_of(messages: &[Outgoing]) -> (Option<u64>, Vec<u8>, bool) {
+        let mut first = None;
+        let mut all = Vec::new();
+        let mut end = false;
+        for (message, body) in messages {
+            match message {
+                ToHost::Stdin(stdin) => {
+                    first.get_or_insert(stdin.offset);
+                    all.extend_from_slice(body);
+                }
+                ToHost::StdinEnd(_) => end = true,
+                _ => {}
+            }
+        }
+        (first, all, end)
+    }
+
+    #[test]
+    fn an_unanswered_submission_is_said_again_and_an_answered_one_is_not() {
+        let id = InvocationId(Uuid::from_u128(1));
+        let mut attachment = Attachment::default();
+        attachment.submit(submit(id), Bytes::from_static(b"true"));
+        assert!(
+            drain(&mut attachment).is_empty(),
+            "nothing is sent without a link"
+        );
+        for _ in 0..2 {
+            attachment.link_up();
+            let said = drain(&mut attachment);
+            assert!(matches!(said[0].0, ToHost::Submit(_)));
+            attachment.link_down();
+        }
+        let answer = Submitted {
+            invocation: id,
+            ahead: 0,
+            stdin_offset: 0,
+            from: Seq(1),
+        };
+        attachment.submitted(&answer);
+        attachment.link_up();
+        assert!(drain(&mut attachment).is_empty());
+    }
+
+    #[test]
+    fn input_is_sent_again_from_where_the_command_took_it() {
+        let id = InvocationId(Uuid::from_u128(1));
+        let mut attachment = Attachment::default();
+        attachment.link_up();
+        attachment.submit(submit(id), Bytes::new());
+        attachment.stdin(id, Bytes::from_static(b"hello "));
+        attachment.stdin(id, Bytes::from_static(b"world"));
+        attachment.stdin_end(id);
+        assert_eq!(
+            stdin_of(&drain(&mut attachment)),
+            (Some(0), b"hello world".to_vec(), true)
+        );
+        attachment.stdin_taken(&StdinTaken {
+            invocation: id,
+            offset: 8,
+            closed: false,
+        });
+        assert!(drain(&mut attachment).is_empty());
+        attachment.link_down();
+        attachment.link_up();
+        assert_eq!(
+            stdin_of(&drain(&mut attachment)),
+            (Some(8), b"rld".to_vec(), true)
+        );
+        attachment.stdin_taken(&StdinTaken {
+            invocation: id,
+            offset: 9,
+            closed: true,
+        });
+        attachment.link_down();
+        attachment.link_up();
+        assert_eq!(stdin_of(&drain(&mut attachment)), (None, vec![], false));
+    }
+
+    #[test]
+    fn input_beyond_the_window_waits_for_the_command() {
+        let id = InvocationId(Uuid::from_u128(1));
+        let mut attachment = Attachment::default();
+        attachment.link_up();
+        attachment.submit(submit(id), Bytes::new());
+        let window = usize::try_from(STDIN_WINDOW).unwrap();
+        attachment.stdin(id, Bytes::from(vec![7; window + 10]));
+        attachment.stdin_end(id);
+        let (_, sent, end) = stdin_of(&drain(&mut attachment));
+        assert_eq!((sent.len(), end), (window, false));
+        attachment.stdin_taken(&StdinTaken {
+            invocation: id,
+            offset: 100,
+            closed: false,
+        });
+        let (first, sent, end) = stdin_of(&drain(&mut attachment));
+        assert_eq!((first, sent.len(), end), (Some(window as u64), 10, true));
+    }
+
+    #[test]
+    fn a_reader_goes_on_behind_the_last_record_and_takes_none_twice() {
+        let mut attachment = Attachment::default();
+        attachment.link_up();
+        let reader = attachment.open_reader(ReaderOpen {
+            reader: ReaderId(0),
+            from: From::Start,
+            only: None,
+            skip: Vec::new(),
+            credit: 1,
+        });
+        drain(&mut attachment);
+        let record = |seq| Record {
+            reader,
+            seq: Seq(seq),
+            time_ms: 0,
+            invocation: None,
+            kind: RecordKind::Started,
+        };
+        assert!(attachment.accept(&record(1)));
+        assert!(attachment.accept(&record(2)));
+        attachment.link_down();
+        attachment.link_up();
+        let said = drain(&mut attachment);
+        assert!(
+            matches!(&said[0].0, ToHost::ReaderOpen(open) if open.from == From::Seq(Seq(3))),
+            "{said:?}"
+        );
+        assert!(!attachment.accept(&record(2)));
+        assert!(attachment.accept(&record(3)));
+    }
+}

@@ -1,0 +1,192 @@
+//! What a client says to the remote end.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use super::{AttachMode, Command, From, Level};
+use crate::hello::{Extension, Hello};
+use crate::id::{ClientId, InstanceId, InvocationId, ReaderId, Seq, SessionName};
+use crate::message::messages;
+use crate::session::{Buffering, IdleTimeout};
+
+messages! {
+    /// Client to remote end. The first four requests come before a session is attached, one per
+    /// channel; the rest needs an attached session.
+    ToHost {
+        0x01 Hello,
+        0x02 List,
+        0x03 Create,
+        0x04 Attach,
+        0x05 Remove,
+        0x10 Submit bulk,
+        0x11 Stdin bulk,
+        0x12 StdinEnd,
+        0x13 Cancel,
+        0x14 ReaderOpen,
+        0x15 ReaderAck,
+        0x16 ReaderClose,
+        0x17 Detach,
+        0x18 End,
+        0x1e Ping,
+        0x1f Pong,
+    }
+}
+
+/// Asks for all sessions of the user on this computer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct List {
+    /// Further wishes, by name.
+    pub extensions: Vec<Extension>,
+}
+
+/// Makes a session and attaches to it. Sent again with the same instance ID it makes no second.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Create {
+    /// The session's instance ID, chosen by the client before sending.
+    pub instance: InstanceId,
+    /// The asking client.
+    pub client: ClientId,
+    /// Name, unique among the user's live sessions here.
+    pub name: SessionName,
+    /// Session configuration; empty for the user's default.
+    pub configuration: String,
+    /// How long it may stay disconnected and idle.
+    pub idle_timeout: IdleTimeout,
+    /// What happens to output nobody receives.
+    pub buffering: Buffering,
+    /// Environment variables for the shell.
+    pub environment: Vec<(String, String)>,
+    /// How long the shell may take to become ready, in milliseconds.
+    pub open_timeout_ms: u32,
+    /// Further properties, by name.
+    pub extensions: Vec<Extension>,
+}
+
+/// Attaches to a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attach {
+    /// Which.
+    pub instance: InstanceId,
+    /// The asking client. A client gets its own session back even while an old link of it lingers.
+    pub client: ClientId,
+    /// How.
+    pub mode: AttachMode,
+    /// Further wishes, by name.
+    pub extensions: Vec<Extension>,
+}
+
+/// Ends a session: its shell, what it runs, its files. Works on one another client holds too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remove {
+    /// Which.
+    pub instance: InstanceId,
+    /// Further wishes, by name.
+    pub extensions: Vec<Extension>,
+}
+
+/// Submits a command. The body is the arguments, each ended by a NUL byte, then the script.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Submit {
+    /// Its ID, chosen by the client before sending; sent again it runs nothing twice.
+    pub invocation: InvocationId,
+    /// What the body is.
+    pub command: Command,
+    /// Bytes of the body that are arguments.
+    pub arguments_len: u32,
+    /// Whether standard input will come; without it the command reads an empty one.
+    pub stdin: bool,
+    /// Stop it after this many milliseconds of running.
+    pub timeout_ms: Option<u64>,
+    /// Whether to queue behind a running command, or to be refused.
+    pub wait: bool,
+    /// Further properties, by name.
+    pub extensions: Vec<Extension>,
+}
+
+/// Standard input for an invocation. The body is the bytes from `offset` on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stdin {
+    /// For which.
+    pub invocation: InvocationId,
+    /// Bytes before these.
+    pub offset: u64,
+}
+
+/// The end of an invocation's standard input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StdinEnd {
+    /// Of which.
+    pub invocation: InvocationId,
+    /// How many bytes there were in all.
+    pub offset: u64,
+}
+
+/// Stops a running invocation, or takes a queued one out of the queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancel {
+    /// Which.
+    pub invocation: InvocationId,
+    /// How hard.
+    pub level: Level,
+}
+
+/// Opens a reader of the session's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReaderOpen {
+    /// Its ID, chosen by the client, new on this attachment.
+    pub reader: ReaderId,
+    /// Where it starts.
+    pub from: From,
+    /// Only records of this invocation, and gaps.
+    pub only: Option<InvocationId>,
+    /// Records of these invocations only above the given number: the rest was received before.
+    pub skip: Vec<(InvocationId, Seq)>,
+    /// Bytes that may be sent beyond the last acknowledged record.
+    pub credit: u32,
+}
+
+/// Everything up to `seq` was consumed: written out, not merely received.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReaderAck {
+    /// By which reader.
+    pub reader: ReaderId,
+    /// The last consumed record.
+    pub seq: Seq,
+}
+
+/// Closes a reader.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReaderClose {
+    /// Which.
+    pub reader: ReaderId,
+}
+
+/// Leaves the session running, on purpose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detach {
+    /// A new idle timeout.
+    pub idle_timeout: Option<IdleTimeout>,
+}
+
+/// Ends the attached session, like [`Remove`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// Further wishes, by name.
+    pub extensions: Vec<Extension>,
+}
+
+/// Asks for a [`Pong`] with the same number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ping {
+    /// Any number.
+    pub number: u64,
+}
+
+/// Answers a [`Ping`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pong {
+    /// The ping's number.
+    pub number: u64,
+}
