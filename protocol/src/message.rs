@@ -46,6 +46,8 @@ macro_rules! messages {
     ($(#[$doc:meta])* $name:ident { $($(#[$item:meta])* $number:literal $variant:ident $($bulk:ident)?,)* }) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq)]
+        // A message lives for one hop between decoder and handler; boxing would cost more.
+        #[allow(clippy::large_enum_variant)]
         pub enum $name { $($(#[$item])* $variant($variant),)* }
 
         $(impl core::convert::From<$variant> for $name {
