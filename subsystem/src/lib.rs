@@ -1,1 +1,15 @@
-//! lib
+//! The remote end of Outlast.
+//!
+//! One binary, two roles. sshd starts it without arguments for each channel: the [`relay`]. The
+//! relay starts `outlast-subsystem host …` once for each session: the [`host`], which keeps the
+//! shell ([`runspace`]) and its output ([`log`]). The directory of all sessions is the
+//! [`registry`].
+
+pub mod host;
+pub mod identity;
+pub mod log;
+pub mod refuse;
+pub mod registry;
+pub mod relay;
+pub mod runspace;
+pub mod sys;

@@ -1,1 +1,42 @@
-fn main() {}
+//! `outlast-subsystem`: registered with sshd as `Subsystem outlast /path/outlast-subsystem`.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+outlast-subsystem hosts Outlast sessions. It is started by sshd, not by hand:
+
+    Subsystem outlast /usr/lib/outlast/outlast-subsystem
+
+in sshd_config. On the client, `outlast new HOST` then makes a session.
+
+Options: --version, --help
+Environment: OUTLAST_SESSION_DIR  directory of the sessions
+                                  (default: ~/.local/state/outlast/<machine-id>)
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let words: Vec<_> = arguments.iter().map(|word| word.to_str().unwrap_or_default()).collect();
+    let code = match (words.as_slice(), arguments.as_slice()) {
+        ([], _) => outlast_subsystem::relay::run(),
+        (["host", instance, _], [_, _, directory]) => {
+            outlast_subsystem::host::run(instance, Path::new(directory))
+        }
+        (["--version"], _) => {
+            let version = concat!("outlast-subsystem ", env!("CARGO_PKG_VERSION"), "\n");
+            return print(&mut std::io::stdout(), version, 0);
+        }
+        (["--help"], _) => return print(&mut std::io::stdout(), USAGE, 0),
+        _ => return print(&mut std::io::stderr(), USAGE, 2),
+    };
+    ExitCode::from(code)
+}
+
+fn print(to: &mut dyn Write, text: &str, code: u8) -> ExitCode {
+    match to.write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::from(code),
+        Err(_) => ExitCode::from(1),
+    }
+}

@@ -1,0 +1,282 @@
+//! The session: its log, its invocations, who holds it. One thread owns it; nothing here waits.
+
+use std::cell::{RefCell, RefMut};
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use outlast_protocol::id::{InvocationId, Lease, Seq};
+use outlast_protocol::link::AttachMode;
+use outlast_protocol::outcome::Outcome;
+use outlast_protocol::record::RecordKind;
+use outlast_protocol::session::{End, Holder, IdleTimeout, Life, SessionInfo};
+use outlast_rendezvous::PrivateDirectory;
+use tokio::sync::{Notify, watch};
+
+use super::clock::{boot_time, wall_ms};
+use super::holding::{Attaching, Holding};
+use super::invocations::Invocations;
+use crate::log::Log;
+use crate::registry::{Meta, MetaLife};
+
+/// The session's state. Borrowed for single steps, never across an await.
+pub(super) struct Core {
+    pub(super) meta: Meta,
+    pub(super) log: Log,
+    pub(super) invocations: Invocations,
+    pub(super) holding: Holding,
+    directory: PrivateDirectory,
+    /// The highest record any reader has acknowledged as consumed.
+    acknowledged: Seq,
+    /// Since when the session has been idle and unattended, on the boot-time clock.
+    unattended_since: Option<Duration>,
+    /// Set when a client asked for the end.
+    removal: bool,
+}
+
+/// The session and the bells that are rung when it changes.
+pub(super) struct Session {
+    core: RefCell<Core>,
+    /// Rung on every change a link may have to tell its client.
+    changed: watch::Sender<()>,
+    /// Rung when the shell has something to do.
+    work: Notify,
+    /// Rung when more standard input came for the running invocation.
+    input: Notify,
+    /// Rung when the session is over, or its idle clock may have to be set anew.
+    life: Notify,
+    /// True once the session's directory is gone.
+    gone: watch::Sender<bool>,
+}
+
+impl Session {
+    pub(super) fn new(meta: Meta, log: Log, directory: PrivateDirectory) -> Rc<Self> {
+        let core = Core {
+            meta,
+            log,
+            invocations: Invocations::default(),
+            holding: Holding::default(),
+            directory,
+            acknowledged: Seq(0),
+            unattended_since: Some(boot_time()),
+            removal: false,
+        };
+        Rc::new(Self {
+            core: RefCell::new(core),
+            changed: watch::Sender::new(()),
+            work: Notify::new(),
+            input: Notify::new(),
+            life: Notify::new(),
+            gone: watch::Sender::new(false),
+        })
+    }
+
+    /// The state, for one step.
+    pub(super) fn core(&self) -> RefMut<'_, Core> {
+        self.core.borrow_mut()
+    }
+
+    /// Listens for changes.
+    pub(super) fn subscribe(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// Tells every link to look again.
+    pub(super) fn changed(&self) {
+        self.changed.send_replace(());
+    }
+
+    /// Tells the shell to look again.
+    pub(super) fn ring_work(&self) {
+        self.work.notify_one();
+    }
+
+    /// Waits for work.
+    pub(super) async fn work(&self) {
+        self.work.notified().await;
+    }
+
+    /// Tells whoever feeds the running invocation to look again.
+    pub(super) fn ring_input(&self) {
+        self.input.notify_one();
+    }
+
+    /// Waits for standard input.
+    pub(super) async fn input(&self) {
+        self.input.notified().await;
+    }
+
+    /// Tells the keeper of the session's life to look again.
+    pub(super) fn ring_life(&self) {
+        self.life.notify_one();
+    }
+
+    /// Waits for a reason to look whether the session is over.
+    pub(super) async fn life(&self) {
+        self.life.notified().await;
+    }
+
+    /// Waits until the session's directory is gone.
+    pub(super) async fn removed(&self) {
+        let _ = self.gone.subscribe().wait_for(|gone| *gone).await;
+    }
+
+    /// Says that the session's directory is gone.
+    pub(super) fn say_removed(&self) {
+        self.gone.send_replace(true);
+    }
+
+    /// Waits until everybody who waited for that has been told.
+    pub(super) async fn farewells(&self) {
+        let told = self.gone.closed();
+        let _ = tokio::time::timeout(Duration::from_secs(1), told).await;
+    }
+
+    /// Records something and tells everybody.
+    pub(super) fn record(&self, invocation: InvocationId, kind: RecordKind, bytes: Bytes) -> Seq {
+        let seq = self.core().record(invocation, kind, bytes);
+        self.changed();
+        seq
+    }
+
+    /// The shell is gone, or is about to be: nothing more will run.
+    pub(super) fn end(&self, end: End) {
+        self.core().end(end);
+        self.changed();
+        self.ring_life();
+        self.ring_work();
+    }
+}
+
+impl Core {
+    /// Adds a record and writes it through, so that it survives this process.
+    pub(super) fn record(
+        &mut self,
+        invocation: InvocationId,
+        kind: RecordKind,
+        bytes: Bytes,
+    ) -> Seq {
+        let seq = self.log.append(wall_ms(), Some(invocation), kind, bytes);
+        self.log.flush();
+        seq
+    }
+
+    /// Whether the shell lives.
+    pub(super) fn is_live(&self) -> bool {
+        self.meta.life.is_live()
+    }
+
+    /// Whether output must wait for a reader.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.is_live() && self.log.would_block(self.acknowledged)
+    }
+
+    /// A reader consumed everything up to `seq`.
+    pub(super) fn acknowledge(&mut self, seq: Seq) {
+        self.acknowledged = self.acknowledged.max(seq);
+    }
+
+    /// Whether somebody has consumed everything there is.
+    pub(super) fn is_received(&self) -> bool {
+        self.acknowledged.next() >= self.log.next()
+    }
+
+    fn end(&mut self, end: End) {
+        if !self.is_live() {
+            return;
+        }
+        let reason = match &end {
+            End::Shell(status) => format!("the session's shell ended with {status}"),
+            End::Removed => "the session was removed".to_owned(),
+            End::IdleTimeout => "the session's idle timeout passed".to_owned(),
+            End::OpenFailed(reason) => reason.clone(),
+        };
+        for invocation in self.invocations.abandon() {
+            let outcome = Outcome::SessionEnded(reason.clone());
+            self.record(invocation, RecordKind::Completed(outcome), Bytes::new());
+        }
+        self.meta.life = MetaLife::Ended(end);
+        self.save();
+    }
+
+    /// A client asked for the end.
+    pub(super) fn request_removal(&mut self) {
+        self.removal = true;
+    }
+
+    /// Whether a client asked for the end.
+    pub(super) fn removal_requested(&self) -> bool {
+        self.removal
+    }
+
+    /// Writes the meta file. A full disk costs only what others can see after this process.
+    pub(super) fn save(&self) {
+        if let Err(error) = self.meta.write(&self.directory) {
+            super::complain(&format!("cannot update the session's meta file: {error}"));
+        }
+    }
+
+    /// Attaches a client, if nobody stands in the way.
+    pub(super) fn attach(&mut self, holder: Holder, mode: AttachMode) -> Attaching {
+        let attaching = self.holding.attach(holder, mode);
+        if matches!(attaching, Attaching::Granted(_)) {
+            self.unattended_since = None;
+            self.meta.disconnected_ms = None;
+        }
+        attaching
+    }
+
+    /// The link of that lease is gone.
+    pub(super) fn detach(&mut self, lease: Lease) {
+        let was_attached = self.holding.is_attached(lease);
+        if self.holding.detach(lease) && was_attached {
+            self.meta.disconnected_ms = Some(wall_ms());
+            self.save();
+        }
+        self.note_idleness();
+    }
+
+    /// Starts the idle clock if nobody is attached and nothing runs, stops it otherwise.
+    pub(super) fn note_idleness(&mut self) {
+        let idle = self.holding.is_free() && self.invocations.active() == 0;
+        if !idle {
+            self.unattended_since = None;
+        } else if self.unattended_since.is_none() {
+            self.unattended_since = Some(boot_time());
+        }
+    }
+
+    /// Changes the idle timeout.
+    pub(super) fn set_idle_timeout(&mut self, timeout: IdleTimeout) {
+        self.meta.idle_timeout = timeout;
+        self.save();
+    }
+
+    /// When the idle timeout ends the session, on the boot-time clock.
+    pub(super) fn idle_deadline(&self) -> Option<Duration> {
+        let timeout = self.meta.idle_timeout.seconds()?;
+        Some(self.unattended_since?.saturating_add(Duration::from_secs(timeout.into())))
+    }
+
+    /// The session as it is now.
+    pub(super) fn info(&self) -> SessionInfo {
+        let life = match &self.meta.life {
+            MetaLife::Ended(end) => Life::Ended(end.clone()),
+            MetaLife::Opening | MetaLife::Live => Life::Live,
+        };
+        let expires_ms = self.idle_deadline().filter(|_| self.is_live()).map(|deadline| {
+            let left = deadline.saturating_sub(boot_time());
+            wall_ms().saturating_add(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
+        });
+        SessionInfo {
+            holder: self.holding.holder().cloned(),
+            running: self.invocations.running(),
+            queued: self.invocations.queued(),
+            expires_ms,
+            host_pid: std::process::id(),
+            first: self.log.first(),
+            next: self.log.next(),
+            ..self.meta.info(life)
+        }
+    }
+}

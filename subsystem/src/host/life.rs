@@ -1,0 +1,105 @@
+//! The end of a session: by removal, by its idle timeout, by its shell; and how long the host
+//! stays for those who have not heard of it.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use outlast_protocol::limits::ENDED_RETENTION;
+use outlast_protocol::session::End;
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+    timerfd_settime,
+};
+
+use super::clock::boot_time;
+use super::core::Session;
+use super::descriptor::Descriptor;
+
+/// What to do with the session's directory when the host ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Farewell {
+    /// Everything there is was received, or nobody wants it: delete it.
+    Delete,
+}
+
+/// Waits for the session's end and says what becomes of its directory.
+pub(super) async fn watch(session: &Rc<Session>) -> Farewell {
+    let timer = Alarm::new();
+    while session.core().is_live() {
+        if session.core().removal_requested() {
+            session.end(End::Removed);
+            break;
+        }
+        let deadline = session.core().idle_deadline();
+        if deadline.is_some_and(|deadline| deadline <= boot_time()) {
+            session.end(End::IdleTimeout);
+            break;
+        }
+        tokio::select! {
+            () = session.life() => {}
+            () = wait(&timer, deadline) => {}
+        }
+    }
+    if session.core().removal_requested() {
+        return Farewell::Delete;
+    }
+    linger(session, &timer).await;
+    Farewell::Delete
+}
+
+/// Stays until somebody has received the rest, at most for the retention time.
+async fn linger(session: &Rc<Session>, timer: &Option<Alarm>) {
+    let until = boot_time().saturating_add(Duration::from_secs(ENDED_RETENTION.into()));
+    while boot_time() < until {
+        {
+            let core = session.core();
+            let received = core.is_received() && core.holding.is_free();
+            if core.removal_requested() || received {
+                return;
+            }
+        }
+        tokio::select! {
+            () = session.life() => {}
+            () = wait(timer, Some(until)) => {}
+        }
+    }
+}
+
+async fn wait(timer: &Option<Alarm>, deadline: Option<Duration>) {
+    match (timer, deadline) {
+        (Some(timer), Some(deadline)) => timer.wait(deadline).await,
+        // Without the timer the monotonic clock has to do: it stands still during suspend.
+        (None, Some(deadline)) => {
+            tokio::time::sleep(deadline.saturating_sub(boot_time())).await;
+        }
+        (_, None) => std::future::pending().await,
+    }
+}
+
+/// A timer on the clock that goes on while the computer sleeps.
+struct Alarm {
+    descriptor: Descriptor,
+    raw: rustix::fd::OwnedFd,
+}
+
+impl Alarm {
+    fn new() -> Option<Self> {
+        let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+        let raw = timerfd_create(TimerfdClockId::Boottime, flags).ok()?;
+        let descriptor = Descriptor::new(raw.try_clone().ok()?).ok()?;
+        Some(Self { descriptor, raw })
+    }
+
+    async fn wait(&self, deadline: Duration) {
+        let spec = Itimerspec {
+            it_interval: Timespec { tv_sec: 0, tv_nsec: 0 },
+            it_value: Timespec::try_from(deadline)
+                .unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 }),
+        };
+        if timerfd_settime(&self.raw, TimerfdTimerFlags::ABSTIME, &spec).is_err() {
+            return std::future::pending().await;
+        }
+        let mut expirations = Vec::with_capacity(8);
+        let _ = self.descriptor.read(&mut expirations).await;
+    }
+}

@@ -1,0 +1,188 @@
+//! The process that hosts one session: it alone touches the shell, it outlives every link, and
+//! its death concerns no other session.
+
+mod accept;
+mod clock;
+mod conversation;
+mod core;
+mod descriptor;
+mod holding;
+mod input;
+mod invocations;
+mod life;
+mod link;
+mod open;
+mod pipes;
+mod reader;
+mod shell;
+mod submission;
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::rc::Rc;
+
+use outlast_protocol::frame::FrameDecoder;
+use outlast_protocol::id::InstanceId;
+use outlast_protocol::limits::MAX_FRAME;
+use outlast_protocol::link::refusal::{RefusalCode, Refused};
+use outlast_protocol::link::to_client::ToClient;
+use outlast_protocol::link::to_host::{Create, ToHost};
+use outlast_rendezvous::Lock;
+use outlast_rendezvous::listener::bind;
+use rustix::fs::{Mode, OFlags};
+use tokio::task::LocalSet;
+
+use self::core::Session;
+use crate::refuse::refused;
+use crate::registry::{Entry, Meta, MetaLife, ProcessId};
+use crate::runspace::Runspace;
+
+/// What a host writes to its standard output once its name is taken and its lock held. Then
+/// nothing more if the shell opens, or a Refused frame.
+pub const CLAIMED: u8 = b'+';
+
+const CREATE: u8 = 0x03;
+
+/// Hosts the session in `directory`. Its properties come as a Create frame on standard input.
+pub fn run(instance: &str, directory: &Path) -> u8 {
+    match host(instance, directory) {
+        Ok(()) => 0,
+        Err(refusal) => {
+            complain(&refusal.message);
+            if let Ok(bytes) = ToClient::Refused(refusal).head(0) {
+                let _ = std::io::stdout().write_all(&bytes);
+            }
+            1
+        }
+    }
+}
+
+/// Writes a line into the session's `host.log`.
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+fn internal(what: &str, error: impl std::fmt::Display) -> Refused {
+    refused(CREATE, RefusalCode::INTERNAL, format!("{what}: {error}"))
+}
+
+fn storage(error: impl std::fmt::Display) -> Refused {
+    refused(CREATE, RefusalCode::STORAGE, error.to_string())
+}
+
+fn host(instance: &str, directory: &Path) -> Result<(), Refused> {
+    let instance: InstanceId =
+        instance.parse().map_err(|error| internal("not an instance ID", error))?;
+    // Away from the channel's session and terminal: its end must not be ours.
+    rustix::process::setsid().map_err(|error| internal("cannot start a new session", error))?;
+    let umask = rustix::process::umask(Mode::from_bits_truncate(0o077));
+    let entry = Entry::at(instance, directory).map_err(storage)?;
+    let lock = entry
+        .claim()
+        .map_err(storage)?
+        .ok_or_else(|| internal("cannot host the session", "another process does"))?;
+    let request = read_request()?;
+    let meta = meta(&request, MetaLife::Opening);
+    meta.write(entry.directory()).map_err(storage)?;
+    std::io::stdout()
+        .write_all(&[CLAIMED])
+        .and_then(|()| std::io::stdout().flush())
+        .map_err(|error| internal("cannot report", error))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| internal("cannot start the event loop", error))?;
+    let local = LocalSet::new();
+    let result = local.block_on(&runtime, serve(entry, lock, request, meta, umask.bits()));
+    // Tasks that wait for background children of the shell are of no use any more.
+    drop(local);
+    result
+}
+
+fn read_request() -> Result<Create, Refused> {
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .take(u64::from(MAX_FRAME))
+        .read_to_end(&mut bytes)
+        .map_err(|error| internal("cannot read the session's properties", error))?;
+    let mut decoder = FrameDecoder::new(MAX_FRAME);
+    decoder.push(&bytes);
+    let frame = decoder.next_frame().map_err(|error| internal("bad properties", error))?;
+    match frame.as_ref().map(ToHost::decode) {
+        Some(Ok((ToHost::Create(create), _))) => Ok(create),
+        other => Err(internal("bad properties", format!("{other:?}"))),
+    }
+}
+
+fn meta(request: &Create, life: MetaLife) -> Meta {
+    Meta {
+        format: Meta::FORMAT,
+        instance: request.instance,
+        name: request.name.clone(),
+        configuration: request.configuration.clone(),
+        created_ms: clock::wall_ms(),
+        idle_timeout: request.idle_timeout,
+        buffering: request.buffering,
+        life,
+        host: ProcessId::of(std::process::id()),
+        shell: None,
+        boot_id: outlast_rendezvous::machine::boot_id().unwrap_or_default(),
+        disconnected_ms: None,
+    }
+}
+
+async fn serve(
+    entry: Entry,
+    lock: Lock,
+    request: Create,
+    meta: Meta,
+    umask: u32,
+) -> Result<(), Refused> {
+    let opened = open::open(&entry, &request, umask, meta).await;
+    let (session, runspace) = match opened {
+        Ok(opened) => opened,
+        Err(refusal) => {
+            // Nothing came into being: nothing is left.
+            let _ = entry.delete();
+            return Err(refusal);
+        }
+    };
+    let listener = bind(entry.directory(), Entry::SOCKET)
+        .map_err(|error| storage(error.to_string()))
+        .and_then(|listener| {
+            listener.set_nonblocking(true).map_err(storage)?;
+            tokio::net::UnixListener::from_std(listener).map_err(storage)
+        });
+    let listener = match listener {
+        Ok(listener) => listener,
+        Err(refusal) => {
+            runspace.close(std::time::Duration::ZERO).await;
+            let _ = entry.delete();
+            return Err(refusal);
+        }
+    };
+    release_standard_streams()?;
+    live(&session, runspace, listener).await;
+    let _ = entry.delete();
+    session.say_removed();
+    // The relays that wait for the end get their answer before the process is gone.
+    session.farewells().await;
+    drop(lock);
+    Ok(())
+}
+
+async fn live(session: &Rc<Session>, runspace: Runspace, listener: tokio::net::UnixListener) {
+    tokio::task::spawn_local(accept::serve(session.clone(), listener));
+    let shell = shell::run(session, runspace);
+    let life = life::watch(session);
+    let (_, life::Farewell::Delete) = tokio::join!(shell, life);
+}
+
+/// Lets the relay know that the shell is ready, and holds nothing of the channel.
+fn release_standard_streams() -> Result<(), Refused> {
+    let cannot = |error| internal("cannot let go of the channel", error);
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+        .map_err(cannot)?;
+    rustix::stdio::dup2_stdin(&null).map_err(cannot)?;
+    rustix::stdio::dup2_stdout(&null).map_err(cannot)
+}

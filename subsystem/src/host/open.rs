@@ -1,0 +1,80 @@
+//! Opening a session: its log, its shell.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use outlast_protocol::link::refusal::{RefusalCode, Refused};
+use outlast_protocol::link::to_host::Create;
+use outlast_protocol::session::Buffering;
+
+use super::core::Session;
+use super::{CREATE, storage};
+use crate::log::{Log, Policy};
+use crate::refuse::{Explain, refused};
+use crate::registry::{Entry, Meta, MetaLife, ProcessId};
+use crate::runspace::{Configuration, Runspace, RunspaceSpec};
+
+/// Opens the session's log and shell.
+pub(super) async fn open(
+    entry: &Entry,
+    request: &Create,
+    umask: u32,
+    mut meta: Meta,
+) -> Result<(Rc<Session>, Runspace), Refused> {
+    let (name, configuration) = configuration(&request.configuration)?;
+    let log = Log::create(entry.directory(), policy(request.buffering)).map_err(storage)?;
+    let work = entry.directory().create_dir("runspace").map_err(storage)?;
+    let spec = RunspaceSpec {
+        configuration,
+        directory: work.path().to_owned(),
+        environment: environment(request),
+        working_directory: home(),
+        open_timeout: Duration::from_millis(request.open_timeout_ms.into()),
+        umask,
+    };
+    let runspace = Runspace::open(spec).await.map_err(|error| {
+        refused(CREATE, RefusalCode::OPEN_FAILED, error.to_string())
+            .about(request.instance.0)
+            .hint("the shell's start-up files (.bashrc, .profile) of the remote user decide this")
+    })?;
+    meta.life = MetaLife::Live;
+    meta.configuration = name.to_owned();
+    meta.shell = ProcessId::of(runspace.pid());
+    meta.write(entry.directory()).map_err(storage)?;
+    let directory = entry.directory().try_clone().map_err(storage)?;
+    Ok((Session::new(meta, log, directory), runspace))
+}
+
+fn configuration(name: &str) -> Result<(&'static str, Configuration), Refused> {
+    match name {
+        "" | "bash" => Ok(("bash", Configuration::Bash)),
+        other => Err(refused(
+            CREATE,
+            RefusalCode::UNKNOWN_CONFIGURATION,
+            format!("there is no session configuration named {other:?} here"),
+        )
+        .hint("known here: bash")),
+    }
+}
+
+fn policy(buffering: Buffering) -> Policy {
+    Policy { buffering, ..Policy::default() }
+}
+
+/// The channel's environment, as sshd made it, with what the client wants on top.
+fn environment(request: &Create) -> Vec<(OsString, OsString)> {
+    let wanted = |name: &OsString| request.environment.iter().any(|(n, _)| name == n.as_str());
+    let mut environment: Vec<_> = std::env::vars_os()
+        .filter(|(name, _)| name != crate::registry::SESSION_DIRECTORY && !wanted(name))
+        .collect();
+    let ours = request.environment.iter().map(|(n, v)| (OsString::from(n), OsString::from(v)));
+    environment.extend(ours);
+    environment
+}
+
+fn home() -> PathBuf {
+    let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_dir());
+    home.unwrap_or_else(|| PathBuf::from("/"))
+}

@@ -1,0 +1,76 @@
+//! The registry of sessions is a directory: one sub-directory a session, whose lock is held as
+//! long as its host process lives. There is no daemon to ask and none to lose.
+
+mod entry;
+mod location;
+mod meta;
+mod process;
+
+use outlast_protocol::id::{InstanceId, SessionName};
+use outlast_rendezvous::{DirectoryError, Lock, PrivateDirectory};
+
+pub use entry::Entry;
+pub use location::SESSION_DIRECTORY;
+pub use meta::{Meta, MetaError, MetaLife};
+pub use process::ProcessId;
+
+/// Held while a name is checked and taken.
+const NAMES_LOCK: &str = "names.lock";
+
+/// All sessions of this user on this computer.
+#[derive(Debug)]
+pub struct Registry {
+    root: PrivateDirectory,
+}
+
+impl Registry {
+    /// Opens the registry where the environment says it is, and makes it if it is not there.
+    pub fn open() -> Result<Self, DirectoryError> {
+        location::root().map(|root| Self { root })
+    }
+
+    /// Every session that has a directory, live or not.
+    pub fn entries(&self) -> Result<Vec<Entry>, DirectoryError> {
+        let names = self.root.names()?;
+        let mut entries = Vec::with_capacity(names.len());
+        for instance in names.iter().filter_map(|name| name.parse::<InstanceId>().ok()) {
+            // A session that ends while we look is not an error of the list.
+            if let Ok(entry) = self.entry(instance) {
+                entries.push(entry);
+            }
+        }
+        Ok(entries)
+    }
+
+    /// The directory of one session.
+    pub fn entry(&self, instance: InstanceId) -> Result<Entry, DirectoryError> {
+        Ok(Entry::new(instance, self.root.open_dir(&instance.to_string())?))
+    }
+
+    /// Whether there is a directory of that session.
+    #[must_use]
+    pub fn contains(&self, instance: InstanceId) -> bool {
+        self.entry(instance).is_ok()
+    }
+
+    /// Makes the directory of a session. The caller holds [`Self::lock_names`].
+    pub fn create(&self, instance: InstanceId) -> Result<Entry, DirectoryError> {
+        Ok(Entry::new(instance, self.root.create_dir(&instance.to_string())?))
+    }
+
+    /// Keeps others from taking a name until the lock is dropped.
+    pub fn lock_names(&self) -> Result<Lock, DirectoryError> {
+        Lock::acquire(&self.root, NAMES_LOCK)
+    }
+
+    /// The live session with that name, if there is one.
+    pub fn live_by_name(&self, name: &SessionName) -> Result<Option<InstanceId>, DirectoryError> {
+        for entry in self.entries()? {
+            let named = entry.meta().is_ok_and(|meta| meta.name == *name && meta.life.is_live());
+            if named && entry.is_alive() {
+                return Ok(Some(entry.instance()));
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,126 @@
+//! Making a session: a directory, a name, and a host process that outlives this one.
+
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+
+use outlast_protocol::frame::FrameDecoder;
+use outlast_protocol::limits::{MAX_FRAME, MIN_IDLE_TIMEOUT};
+use outlast_protocol::link::refusal::{RefusalCode, Refused};
+use outlast_protocol::link::to_client::ToClient;
+use outlast_protocol::link::to_host::{Create, ToHost};
+use outlast_rendezvous::DirectoryError;
+
+use crate::host::CLAIMED;
+use crate::refuse::{Explain, refused};
+use crate::registry::{Entry, Registry};
+
+const CREATE: u8 = 0x03;
+
+/// Makes the session, or finds the one an earlier try of the same request made.
+pub(super) fn carry_out(registry: &Registry, request: &Create) -> Result<Entry, Refused> {
+    check(request)?;
+    let storage = |error: DirectoryError| storage(request, &error);
+    let names = registry.lock_names().map_err(storage)?;
+    if registry.contains(request.instance) {
+        return registry.entry(request.instance).map_err(storage);
+    }
+    if let Some(other) = registry.live_by_name(&request.name).map_err(storage)? {
+        return Err(refused(
+            CREATE,
+            RefusalCode::NAME_TAKEN,
+            format!("a live session named {} is there already: {other}", request.name),
+        )
+        .about(other.0)
+        .hint("choose another name with -n, or connect to that one"));
+    }
+    let entry = registry.create(request.instance).map_err(storage)?;
+    match start_host(&entry, request, names) {
+        Ok(()) => Ok(entry),
+        Err(refusal) => {
+            // The host cleans up after itself; this is for one that could not.
+            if !entry.is_alive() {
+                let _ = entry.delete();
+            }
+            Err(refusal)
+        }
+    }
+}
+
+fn check(request: &Create) -> Result<(), Refused> {
+    if request.idle_timeout.seconds().is_some_and(|seconds| seconds < MIN_IDLE_TIMEOUT) {
+        return Err(refused(
+            CREATE,
+            RefusalCode::BAD_REQUEST,
+            format!("an idle timeout is at least {MIN_IDLE_TIMEOUT} s"),
+        )
+        .hint("use --idle-timeout 60s or more, or never"));
+    }
+    Ok(())
+}
+
+fn storage(request: &Create, error: &DirectoryError) -> Refused {
+    refused(CREATE, RefusalCode::STORAGE, error.to_string())
+        .about(request.instance.0)
+        .hint("make room or set OUTLAST_SESSION_DIR on the remote end")
+}
+
+/// Starts the host and waits for its shell. `names` is let go as soon as the host has written
+/// down the session's name: a slow rc file must not keep others from making sessions.
+fn start_host(
+    entry: &Entry,
+    request: &Create,
+    names: outlast_rendezvous::Lock,
+) -> Result<(), Refused> {
+    let failed = |what: &str, error: std::io::Error| {
+        refused(CREATE, RefusalCode::INTERNAL, format!("cannot {what}: {error}"))
+            .about(request.instance.0)
+    };
+    let log = entry.directory().create_file("host.log").map_err(|e| storage(request, &e))?;
+    let program = std::env::current_exe().map_err(|e| failed("find this program", e))?;
+    let mut host = Command::new(program)
+        .arg("host")
+        .arg(request.instance.to_string())
+        .arg(entry.directory().path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::from(log))
+        .spawn()
+        .map_err(|error| failed("start the session's host process", error))?;
+    let bytes = ToHost::Create(request.clone())
+        .head(0)
+        .map_err(|error| refused(CREATE, RefusalCode::INTERNAL, error.to_string()))?;
+    let (Some(mut input), Some(mut output)) = (host.stdin.take(), host.stdout.take()) else {
+        return Err(refused(CREATE, RefusalCode::INTERNAL, "the host process has no pipes"));
+    };
+    input.write_all(&bytes).map_err(|error| failed("talk to the host process", error))?;
+    drop(input);
+    let mut claimed = [0u8; 1];
+    let claim = output.read_exact(&mut claimed);
+    drop(names);
+    let mut report = Vec::new();
+    output.read_to_end(&mut report).map_err(|error| failed("hear from the host process", error))?;
+    if report.is_empty() && claim.is_ok() && claimed == [CLAIMED] {
+        return Ok(());
+    }
+    if claim.is_ok() && claimed != [CLAIMED] {
+        report.insert(0, claimed[0]);
+    }
+    Err(parse(&report).unwrap_or_else(|| {
+        refused(
+            CREATE,
+            RefusalCode::INTERNAL,
+            format!("the session's host process ended without a word; see {}/host.log",
+                entry.directory().path().display()),
+        )
+    }))
+}
+
+fn parse(report: &[u8]) -> Option<Refused> {
+    let mut decoder = FrameDecoder::new(MAX_FRAME);
+    decoder.push(report);
+    let frame = decoder.next_frame().ok()??;
+    match ToClient::decode(&frame).ok()?.0 {
+        ToClient::Refused(refusal) => Some(refusal),
+        _ => None,
+    }
+}

@@ -1,0 +1,96 @@
+//! A relay's conversation with a session's host.
+
+use std::io::{IoSlice, Read};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use outlast_protocol::frame::FrameDecoder;
+use outlast_protocol::handover::{ToHost, ToRelay};
+use outlast_protocol::limits::MAX_FRAME;
+use outlast_rendezvous::start::{ConnectError, connect};
+use rustix::fd::BorrowedFd;
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
+
+use crate::registry::Entry;
+
+/// Why the host could not be talked to.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HostError {
+    /// No connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// It did not answer in time or broke off.
+    #[error("the session's host process does not answer: {0}")]
+    Silent(#[from] std::io::Error),
+    /// It said something else.
+    #[error("the session's host process answered something unexpected: {0}")]
+    Unexpected(String),
+}
+
+/// A connection to the host's socket.
+pub(super) struct HostSocket {
+    stream: UnixStream,
+}
+
+impl HostSocket {
+    pub(super) fn connect(entry: &Entry) -> Result<Self, HostError> {
+        Ok(Self { stream: connect(entry.directory(), Entry::SOCKET)? })
+    }
+
+    /// Sends a message with raw bytes behind it; descriptors travel with its first byte.
+    pub(super) fn send(
+        &mut self,
+        message: &ToHost,
+        body: &[u8],
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<(), HostError> {
+        let mut bytes = message
+            .head(body.len())
+            .map_err(|error| HostError::Unexpected(error.to_string()))?;
+        bytes.extend_from_slice(body);
+        let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        if !descriptors.is_empty() {
+            control.push(SendAncillaryMessage::ScmRights(descriptors));
+        }
+        let sent = rustix::net::sendmsg(
+            &self.stream,
+            &[IoSlice::new(&bytes)],
+            &mut control,
+            SendFlags::NOSIGNAL,
+        )
+        .map_err(std::io::Error::from)?;
+        std::io::Write::write_all(&mut self.stream, bytes.get(sent..).unwrap_or_default())?;
+        Ok(())
+    }
+
+    /// Waits for one reply.
+    pub(super) fn receive(&mut self, patience: Duration) -> Result<ToRelay, HostError> {
+        self.stream.set_read_timeout(Some(patience))?;
+        let mut decoder = FrameDecoder::new(MAX_FRAME);
+        let mut chunk = [0u8; 4096];
+        loop {
+            match decoder.next_frame() {
+                Ok(Some(frame)) => {
+                    let (message, _) = ToRelay::decode(&frame)
+                        .map_err(|error| HostError::Unexpected(error.to_string()))?;
+                    return Ok(message);
+                }
+                Ok(None) => {}
+                Err(error) => return Err(HostError::Unexpected(error.to_string())),
+            }
+            let count = self.stream.read(&mut chunk)?;
+            if count == 0 {
+                return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
+            }
+            decoder.push(chunk.get(..count).unwrap_or_default());
+        }
+    }
+
+    /// Waits until the host closes the socket: it has let go of the client.
+    pub(super) fn wait_end(mut self) {
+        let _ = self.stream.set_read_timeout(None);
+        let mut byte = [0u8; 64];
+        while matches!(self.stream.read(&mut byte), Ok(count) if count > 0) {}
+    }
+}

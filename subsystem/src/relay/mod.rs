@@ -1,0 +1,81 @@
+//! The process sshd starts for each channel. It greets, reads one request, and either answers
+//! it itself (list, remove) or passes its descriptors to the session's host and only waits.
+//! It keeps nothing, so killing it costs a link and no more.
+
+mod client;
+mod create;
+mod hand_over;
+mod host_socket;
+mod list;
+mod remove;
+
+use outlast_protocol::link::refusal::RefusalCode;
+use outlast_protocol::link::to_client::ToClient;
+use outlast_protocol::link::to_host::ToHost;
+
+use crate::refuse::{Explain, refused};
+use crate::registry::Registry;
+use client::{Client, ClientError};
+
+/// Serves the client on standard input and output. Returns the process's exit code.
+pub fn run() -> u8 {
+    match serve() {
+        Ok(()) => 0,
+        // The client went away or never was one: there is nobody to tell but the server's log.
+        Err(error) => {
+            use std::io::Write;
+            let _ = writeln!(std::io::stderr(), "outlast-subsystem: {error}");
+            1
+        }
+    }
+}
+
+fn serve() -> Result<(), ClientError> {
+    let mut client = Client::greet()?;
+    let request = client.read_request()?;
+    let registry = match Registry::open() {
+        Ok(registry) => registry,
+        Err(error) => {
+            let refusal = refused(request.number(), RefusalCode::STORAGE, error.to_string())
+                .hint("set OUTLAST_SESSION_DIR on the remote end to a directory you own");
+            return client.send(&ToClient::Refused(refusal));
+        }
+    };
+    match request {
+        ToHost::List(_) => list::answer(&mut client, &registry),
+        ToHost::Remove(request) => {
+            let reply = remove::carry_out(&registry, request.instance);
+            client.send(&reply)
+        }
+        ToHost::Create(request) => match create::carry_out(&registry, &request) {
+            Ok(entry) => hand_over::hand_over(client, &entry),
+            Err(refusal) => client.send(&ToClient::Refused(refusal)),
+        },
+        ToHost::Attach(request) => match registry.entry(request.instance) {
+            Ok(entry) => hand_over::hand_over(client, &entry),
+            Err(_) => client.send(&ToClient::Refused(unknown(&request.instance, 0x04))),
+        },
+        other => {
+            let message = format!("{} cannot be the first request of a channel", other.name());
+            client.send(&ToClient::Refused(refused(
+                other.number(),
+                RefusalCode::BAD_REQUEST,
+                message,
+            )))
+        }
+    }
+}
+
+fn unknown(
+    instance: &outlast_protocol::id::InstanceId,
+    request: u8,
+) -> outlast_protocol::link::refusal::Refused {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    refused(
+        request,
+        RefusalCode::UNKNOWN_SESSION,
+        format!("there is no session {instance} on {host}"),
+    )
+    .about(instance.0)
+    .hint("`outlast get HOST` lists the sessions there are")
+}
