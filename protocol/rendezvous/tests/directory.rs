@@ -1,4 +1,5 @@
 //! Every way a directory can be wrong is refused, by a sentence that says what to do.
+#![allow(clippy::expect_used)]
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};

@@ -1,4 +1,5 @@
 //! Listening, connecting, starting and locking between threads that stand for processes.
+#![allow(clippy::expect_used)]
 
 use std::fs;
 use std::io::{Read, Write};

@@ -121,6 +121,11 @@ impl Session {
         let _ = self.gone.subscribe().wait_for(|gone| *gone).await;
     }
 
+    /// Keeps the host until the returned value is dropped, at most for a moment.
+    pub(super) fn stay(&self) -> watch::Receiver<bool> {
+        self.gone.subscribe()
+    }
+
     /// Says that the session's directory is gone.
     pub(super) fn say_removed(&self) {
         self.gone.send_replace(true);

@@ -76,6 +76,8 @@ impl Outbox {
 
 /// Serves one client until it leaves, its link dies, or it is no longer wanted.
 pub(super) async fn serve(session: Rc<Session>, passed: Passed) {
+    // What is still to be said when the host ends gets out first.
+    let _stay = session.stay();
     let mut conversation = Conversation::new(session.clone(), passed.address);
     let mut outbox = Outbox::default();
     if let Err(error) = talk(&session, &mut conversation, &mut outbox, passed.input, &passed.output, &passed.received).await {
@@ -110,6 +112,7 @@ async fn talk(
     let mut scratch = Vec::with_capacity(MAX_CHUNK);
     let mut changes = session.subscribe();
     let mut heard = Instant::now();
+    let mut gone = false;
     decoder.push(received);
     loop {
         if take_in(conversation, &mut decoder, outbox) == Turn::Over {
@@ -121,7 +124,7 @@ async fn talk(
                 None => break,
             }
         }
-        if conversation.is_over() {
+        if conversation.is_over() || gone {
             return Ok(());
         }
         tokio::select! {
@@ -133,6 +136,7 @@ async fn talk(
                 decoder.push(&scratch);
             }
             written = write_some(&output, outbox), if outbox.bytes > 0 => outbox.written(written?),
+            () = session.removed() => gone = true,
             changed = changes.changed() => {
                 if changed.is_err() {
                     return Ok(());

@@ -1,0 +1,214 @@
+//! Appending: memory first, then disk.
+
+use bytes::Bytes;
+use outlast_protocol::id::{InvocationId, Seq};
+use outlast_rendezvous::{DirectoryError, PrivateDirectory};
+
+use super::encoding::MAX_PAYLOAD;
+use super::lost::Lost;
+use super::policy::{Buffering, Policy};
+use super::position::Position;
+use super::record::{GapCause, Record, RecordKind};
+use super::spool::Spool;
+use super::status::{Status, Trouble};
+use super::tail::Tail;
+
+/// Output shorter than this is copied on arrival: as a slice it would keep its whole read buffer
+/// alive, and the memory bound would mean nothing.
+const COPY_BELOW: usize = 4096;
+
+/// All that a session has said.
+pub struct Log {
+    pub(super) policy: Policy,
+    pub(super) tail: Tail,
+    pub(super) spool: Option<Spool>,
+    /// The first record that is not on disk.
+    pub(super) unwritten: Seq,
+    pub(super) lost: Lost,
+    pub(super) trouble: Option<Trouble>,
+    pub(super) acked: Seq,
+    pub(super) now_ms: u64,
+    pub(super) scratch: Vec<u8>,
+    /// Bytes written since the active segment was last seen to have a name.
+    pub(super) unchecked: usize,
+}
+
+impl Log {
+    /// Starts the log of a new session in `session`, the session's directory. `epoch` tells it
+    /// from any other log there has been under that name. `Drop` makes no file.
+    pub fn create(
+        session: &PrivateDirectory,
+        epoch: u64,
+        policy: Policy,
+    ) -> Result<Self, DirectoryError> {
+        let spool = match policy.buffering {
+            Buffering::Drop => None,
+            Buffering::Spool | Buffering::Block => Some(Spool::create(session, epoch)?),
+        };
+        Ok(Self::new(policy, spool, Position::START))
+    }
+
+    pub(super) fn new(policy: Policy, spool: Option<Spool>, end: Position) -> Self {
+        Self {
+            policy,
+            tail: Tail::new(end),
+            spool,
+            unwritten: end.seq,
+            lost: Lost::default(),
+            trouble: None,
+            acked: Seq(0),
+            now_ms: 0,
+            scratch: Vec::new(),
+            unchecked: 0,
+        }
+    }
+
+    /// Adds a record; `bytes` is the output, empty for every other kind. Output beyond
+    /// [`MAX_PAYLOAD`] becomes several records. Returns the last one's number. Trouble with the
+    /// disk is no error here: it shows in [`Log::status`], and as a gap in what readers get.
+    pub fn append(
+        &mut self,
+        now_ms: u64,
+        invocation: Option<InvocationId>,
+        kind: RecordKind,
+        mut bytes: Bytes,
+    ) -> Seq {
+        self.now_ms = now_ms;
+        while bytes.len() > MAX_PAYLOAD {
+            let piece = bytes.split_to(MAX_PAYLOAD);
+            self.push(invocation, kind.clone(), piece);
+        }
+        self.push(invocation, kind, bytes)
+    }
+
+    fn push(&mut self, invocation: Option<InvocationId>, kind: RecordKind, bytes: Bytes) -> Seq {
+        let seq = self.next();
+        let bytes = if bytes.len() < COPY_BELOW {
+            Bytes::copy_from_slice(&bytes)
+        } else {
+            bytes
+        };
+        self.tail.push(Record {
+            seq,
+            time_ms: self.now_ms,
+            invocation,
+            kind,
+            bytes,
+        });
+        if self.tail.cost() > self.memory_limit() {
+            self.flush();
+            self.evict();
+        }
+        seq
+    }
+
+    fn memory_limit(&self) -> usize {
+        if self.writes() {
+            self.policy.memory_bytes
+        } else {
+            self.policy.ring_bytes()
+        }
+    }
+
+    /// Whether records are meant to go to disk.
+    pub(super) fn writes(&self) -> bool {
+        self.spool
+            .as_ref()
+            .is_some_and(|spool| !spool.is_read_only())
+    }
+
+    /// Drops the oldest records from memory: those on disk down to the memory bound, those that
+    /// are nowhere else only when the ring is full.
+    fn evict(&mut self) {
+        while self.tail.cost() > self.policy.memory_bytes {
+            let start = self.tail.start();
+            if start.seq < self.unwritten {
+                self.tail.pop();
+                continue;
+            }
+            let held = self.policy.buffering == Buffering::Block && start.seq > self.acked;
+            if held || self.tail.cost() <= self.policy.ring_bytes() {
+                return;
+            }
+            self.tail.pop();
+            self.unwritten = self.tail.start().seq;
+            let cause = if self.writes() {
+                GapCause::Storage
+            } else {
+                GapCause::Quota
+            };
+            self.lost.push(start, self.tail.start(), cause);
+        }
+    }
+
+    /// Notes that the session's client has consumed everything up to `seq`. `Block` drops only
+    /// that.
+    pub fn acked(&mut self, seq: Seq) {
+        self.acked = self.acked.max(seq);
+    }
+
+    /// Whether the command has to wait: in `Block`, when what was not consumed, that is beyond
+    /// `acked`, fills the quota, or the memory while the disk fails.
+    #[must_use]
+    pub fn would_block(&self, acked: Seq) -> bool {
+        if self.policy.buffering != Buffering::Block {
+            return false;
+        }
+        let pending = self.tail.cost_from(self.unwritten.max(acked.next()));
+        if self.trouble.is_some() {
+            return pending >= self.policy.ring_bytes();
+        }
+        let segments = self.spool.iter().flat_map(|spool| &spool.segments);
+        let unread: u64 = segments
+            .filter(|segment| segment.end.seq > acked.next())
+            .map(|segment| {
+                let mark = segment.mark(acked.next());
+                segment.size.saturating_sub(mark.map_or(0, |mark| mark.at))
+            })
+            .sum();
+        unread.saturating_add(pending as u64) >= self.policy.quota_bytes
+    }
+
+    /// The oldest record there still is; [`Log::next`] if there is none.
+    #[must_use]
+    pub fn first(&self) -> Seq {
+        let oldest = self.spool.as_ref().and_then(|spool| spool.segments.front());
+        let in_memory = self.tail.start().seq;
+        oldest.map_or(in_memory, |segment| segment.start.seq.min(in_memory))
+    }
+
+    /// The number the next record will get.
+    #[must_use]
+    pub fn next(&self) -> Seq {
+        self.tail.end().seq
+    }
+
+    /// Output bytes that can still be read.
+    #[must_use]
+    pub fn retained_bytes(&self) -> u64 {
+        let segments = self.spool.iter().flat_map(|spool| &spool.segments);
+        let on_disk: u64 = segments
+            .map(|segment| segment.end.offset.saturating_sub(segment.start.offset))
+            .sum();
+        let unwritten = self.unwritten.max(self.tail.start().seq);
+        let memory_only = self
+            .tail
+            .locate(unwritten)
+            .map_or(0, |start| self.tail.end().offset - start.offset);
+        on_disk + memory_only
+    }
+
+    /// The log's state of health.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let spool = self.spool.as_ref();
+        Status {
+            disk_error: self.trouble.as_ref().map(|it| it.error.to_string()),
+            segments: spool.map_or(0, |spool| spool.segments.len()),
+            disk_bytes: spool.map_or(0, Spool::size),
+            memory_bytes: self.tail.cost(),
+            lost_records: self.lost.records,
+            lost_bytes: self.lost.bytes,
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Reading what a host left behind that died without saying so.
+
+use std::io;
+
+use outlast_protocol::id::Seq;
+use outlast_rendezvous::{DirectoryError, PrivateDirectory};
+
+use super::encoding::{DecodeError, decode_record};
+use super::header::{HEADER, Header, HeaderError, file_name, parse_file_name};
+use super::journal::Log;
+use super::lost::Lost;
+use super::policy::{MAX_SEGMENT, Policy};
+use super::position::Position;
+use super::record::GapCause;
+use super::segment::Segment;
+use super::spool::Spool;
+
+/// Why nothing can be recovered.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// The directory is not there, or not to be trusted.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// A newer Outlast wrote it.
+    #[error("{file} has format {found}: it was written by a newer Outlast, use that to read it")]
+    Version { file: String, found: u16 },
+}
+
+/// A segment that did not end where its file does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// The file in the spool.
+    pub file: String,
+    /// Bytes of it that are good.
+    pub kept: u64,
+    /// Bytes of it that are not.
+    pub dropped: u64,
+}
+
+impl Log {
+    /// Opens the log in `session` for reading. Every checksum is verified; where one is wrong or
+    /// a record is torn, its segment ends, and what later segments prove to be missing becomes a
+    /// gap. The files are left as they are. What is appended to the result stays in memory.
+    pub fn recover(session: &PrivateDirectory) -> Result<(Self, Vec<Cut>), RecoverError> {
+        let mut recovery = Recovery {
+            spool: Spool::open(session)?,
+            lost: Lost::default(),
+            end: Position::START,
+            epoch: None,
+            cuts: Vec::new(),
+        };
+        let names = recovery.spool.directory().names()?;
+        let mut firsts: Vec<_> = names
+            .iter()
+            .filter_map(|name| parse_file_name(name))
+            .collect();
+        firsts.sort_unstable();
+        for first in firsts {
+            recovery.add(first)?;
+        }
+        let mut log = Self::new(Policy::default(), Some(recovery.spool), recovery.end);
+        log.lost = recovery.lost;
+        Ok((log, recovery.cuts))
+    }
+}
+
+struct Recovery {
+    spool: Spool,
+    lost: Lost,
+    end: Position,
+    epoch: Option<u64>,
+    cuts: Vec<Cut>,
+}
+
+impl Recovery {
+    fn add(&mut self, first: Seq) -> Result<(), RecoverError> {
+        let file = file_name(first);
+        let limit = usize::try_from(MAX_SEGMENT).unwrap_or(usize::MAX);
+        let bytes = match self.spool.directory().read(&file, limit) {
+            Ok(bytes) => bytes,
+            // Without this file there is a gap, no more.
+            Err(_) => return Ok(()),
+        };
+        let header = match Header::decode(&bytes) {
+            Ok(header) => Some(header),
+            Err(HeaderError::Version(found)) => return Err(RecoverError::Version { file, found }),
+            Err(HeaderError::Damaged) => None,
+        };
+        let segment = header
+            .filter(|header| self.continues(*header, first))
+            .map(|header| scan(header, &bytes));
+        let kept = segment.as_ref().map_or(0, |segment| segment.length);
+        let dropped = (bytes.len() as u64).saturating_sub(kept);
+        if dropped > 0 {
+            self.cuts.push(Cut {
+                file,
+                kept,
+                dropped,
+            });
+        }
+        if let Some(segment) = segment.filter(|segment| !segment.is_empty()) {
+            let cause = if self.spool.segments.is_empty() {
+                GapCause::Quota
+            } else {
+                GapCause::Damaged
+            };
+            self.lost.push(self.end, segment.start, cause);
+            self.end = segment.end;
+            self.spool.segments.push_back(segment);
+        }
+        Ok(())
+    }
+
+    /// Whether a segment with this header belongs behind what there is: a file that was copied,
+    /// renamed or left over must not bring records twice.
+    fn continues(&mut self, header: Header, first: Seq) -> bool {
+        header.first == first
+            && header.first >= self.end.seq
+            && header.offset >= self.end.offset
+            && *self.epoch.get_or_insert(header.epoch) == header.epoch
+    }
+}
+
+/// The good records of a segment file.
+fn scan(header: Header, bytes: &[u8]) -> Segment {
+    let mut segment = Segment::new(header);
+    let mut rest = bytes.get(HEADER..).unwrap_or_default();
+    while let Ok((length, end)) = next(rest, segment.end) {
+        segment.extend(end, length);
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    segment
+}
+
+fn next(bytes: &[u8], at: Position) -> Result<(usize, Position), DecodeError> {
+    let (record, length) = decode_record(bytes)?;
+    if record.seq != at.seq {
+        return Err(DecodeError::Corrupt);
+    }
+    Ok((length, at.after(record.bytes.len())))
+}
+
+impl From<RecoverError> for io::Error {
+    fn from(error: RecoverError) -> Self {
+        match error {
+            RecoverError::Directory(error) => error.into(),
+            RecoverError::Version { .. } => Self::new(io::ErrorKind::Unsupported, error),
+        }
+    }
+}
