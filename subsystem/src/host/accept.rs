@@ -24,7 +24,7 @@ const UNFINISHED: usize = 64;
 
 /// Accepts relays for ever.
 pub(super) async fn serve(session: Rc<Session>, listener: UnixListener) {
-    let places = Rc::new(Semaphore::new(UNFINISHED));
+    let places = std::sync::Arc::new(Semaphore::new(UNFINISHED));
     loop {
         let Ok(place) = places.clone().acquire_owned().await else { return };
         match listener.accept().await {

@@ -179,6 +179,7 @@ impl Core {
     /// A reader consumed everything up to `seq`.
     pub(super) fn acknowledge(&mut self, seq: Seq) {
         self.acknowledged = self.acknowledged.max(seq);
+        self.log.acked(seq);
     }
 
     /// Whether somebody has consumed everything there is.

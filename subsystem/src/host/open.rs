@@ -24,7 +24,8 @@ pub(super) async fn open(
     mut meta: Meta,
 ) -> Result<(Rc<Session>, Runspace), Refused> {
     let (name, configuration) = configuration(&request.configuration)?;
-    let log = Log::create(entry.directory(), policy(request.buffering)).map_err(storage)?;
+    let epoch = meta.created_ms;
+    let log = Log::create(entry.directory(), epoch, policy(request.buffering)).map_err(storage)?;
     let work = entry.directory().create_dir("runspace").map_err(storage)?;
     let spec = RunspaceSpec {
         configuration,

@@ -9,7 +9,7 @@ use outlast_protocol::link::to_host::ReaderOpen;
 use outlast_protocol::record::RecordKind;
 
 use super::core::Core;
-use crate::log::{Cursor, Record, Start};
+use crate::log::{Cursor, From as Start, MAX_PAYLOAD, Record};
 
 /// Counted for a record besides its output, so that credit also bounds records without any.
 const RECORD_COST: u64 = 64;
@@ -41,8 +41,8 @@ impl Reader {
         let first_of = request.only.and_then(|invocation| core.invocations.from(invocation));
         let start = match (request.from, first_of) {
             // Before its submission an invocation has no records: no need to look there.
-            (From::Start, Some(seq)) => Start::Seq(seq.max(core.log.first())),
-            (From::Start, None) => Start::Oldest,
+            (From::Start, Some(seq)) => Start::Seq(seq),
+            (From::Start, None) => Start::Start,
             (From::Seq(seq), _) => Start::Seq(seq),
             (From::Tail(count), _) => Start::Tail(count),
         };
@@ -87,7 +87,7 @@ impl Reader {
         if self.outstanding >= self.credit {
             return Next::Nothing;
         }
-        while let Some(record) = core.log.read(&mut self.cursor) {
+        while let Ok(Some(record)) = core.log.read(&mut self.cursor, MAX_PAYLOAD) {
             if !self.wants(&record) {
                 continue;
             }

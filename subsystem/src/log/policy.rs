@@ -1,17 +1,6 @@
 //! How much a log keeps, and what gives when that is full.
 
-use serde::{Deserialize, Serialize};
-
-/// What happens when output comes faster than it is received.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Buffering {
-    /// It goes to disk; at the quota the oldest is dropped.
-    Spool,
-    /// It goes to disk; at the quota the command waits until some was received.
-    Block,
-    /// It stays in memory; the oldest is dropped.
-    Drop,
-}
+pub use outlast_protocol::session::Buffering;
 
 /// A log's bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
