@@ -1,1 +1,4 @@
-//! lib
+//! The client of Outlast: the command line and the mux behind it.
+
+pub mod control;
+pub mod place;

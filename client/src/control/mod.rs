@@ -1,0 +1,3 @@
+//! The connection between command line and mux, from both sides.
+
+pub mod stream;
