@@ -1,0 +1,239 @@
+//! This client's list of sessions: their Ids and names, where they are, what was received.
+
+use globset::Glob;
+use outlast_protocol::control::target::Target;
+use outlast_protocol::id::{ClientId, InstanceId, InvocationId, SessionName, is_instance_prefix};
+use outlast_protocol::session::{End, Life, SessionInfo};
+use outlast_rendezvous::{DirectoryError, PrivateDirectory};
+use serde::{Deserialize, Serialize};
+
+use super::cursor::Cursor;
+use super::failure::Failure;
+
+const FILE: &str = "sessions.json";
+const FORMAT: u32 = 1;
+const MAX_BYTES: usize = 64 * 1024 * 1024;
+
+/// How a session's life stands as far as this client has heard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Heard {
+    /// It lives.
+    Live,
+    /// It is over: how.
+    Closed(String),
+    /// Its host process is gone: why.
+    Broken(String),
+}
+
+/// A session of this client's list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Known {
+    pub(super) id: u32,
+    pub(super) name: SessionName,
+    pub(super) target: Target,
+    pub(super) instance: InstanceId,
+    pub(super) configuration: String,
+    pub(super) idle_timeout_s: Option<u32>,
+    pub(super) created_ms: u64,
+    pub(super) disconnected_ms: Option<u64>,
+    pub(super) expires_ms: Option<u64>,
+    pub(super) running: Option<InvocationId>,
+    pub(super) heard: Heard,
+    /// Another client that holds it, in words.
+    pub(super) holder: Option<String>,
+    pub(super) cursor: Cursor,
+}
+
+#[derive(Serialize, Deserialize)]
+struct File {
+    format: u32,
+    client: ClientId,
+    last_id: u32,
+    sessions: Vec<Known>,
+}
+
+/// The list, and the file it is kept in.
+pub(super) struct Registry {
+    directory: PrivateDirectory,
+    client: ClientId,
+    last_id: u32,
+    sessions: Vec<Known>,
+}
+
+/// Why the list cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RegistryError {
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    #[error("{path} is damaged ({error}); move it away: `outlast get HOST` finds the sessions again")]
+    Damaged { path: String, error: serde_json::Error },
+    #[error("{path} has format {format}; this version reads {FORMAT}")]
+    Format { path: String, format: u32 },
+}
+
+impl Registry {
+    /// Reads the list, or starts an empty one.
+    pub(super) fn load(directory: PrivateDirectory) -> Result<Self, RegistryError> {
+        let bytes = match directory.read(FILE, MAX_BYTES) {
+            Ok(bytes) => bytes,
+            Err(error) if error.is_absent() => {
+                let client = ClientId(uuid::Uuid::new_v4());
+                let new = Self { directory, client, last_id: 0, sessions: Vec::new() };
+                // The client's identity must be the same next time.
+                new.save()?;
+                return Ok(new);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let path = directory.path().join(FILE).display().to_string();
+        let file: File = serde_json::from_slice(&bytes)
+            .map_err(|error| RegistryError::Damaged { path: path.clone(), error })?;
+        if file.format != FORMAT {
+            return Err(RegistryError::Format { path, format: file.format });
+        }
+        let File { client, last_id, sessions, .. } = file;
+        Ok(Self { directory, client, last_id, sessions })
+    }
+
+    /// Writes the list, whole or not at all.
+    pub(super) fn save(&self) -> Result<(), DirectoryError> {
+        let file = File {
+            format: FORMAT,
+            client: self.client,
+            last_id: self.last_id,
+            sessions: self.sessions.clone(),
+        };
+        let bytes = serde_json::to_vec(&file).unwrap_or_default();
+        self.directory.atomic_write(FILE, &bytes)
+    }
+
+    /// Who this client is.
+    pub(super) fn client(&self) -> ClientId {
+        self.client
+    }
+
+    /// All sessions, by Id.
+    pub(super) fn sessions(&self) -> &[Known] {
+        &self.sessions
+    }
+
+    pub(super) fn get(&self, instance: InstanceId) -> Option<&Known> {
+        self.sessions.iter().find(|known| known.instance == instance)
+    }
+
+    pub(super) fn get_mut(&mut self, instance: InstanceId) -> Option<&mut Known> {
+        self.sessions.iter_mut().find(|known| known.instance == instance)
+    }
+
+    /// Takes a session off the list.
+    pub(super) fn remove(&mut self, instance: InstanceId) {
+        self.sessions.retain(|known| known.instance != instance);
+    }
+
+    /// A session as its computer describes it: updates the list or adds to it.
+    pub(super) fn learn(&mut self, target: &Target, info: &SessionInfo) {
+        let own = self.client;
+        if self.get(info.instance).is_none() {
+            self.last_id = self.last_id.saturating_add(1);
+            self.sessions.push(Known {
+                id: self.last_id,
+                name: info.name.clone(),
+                target: target.clone(),
+                instance: info.instance,
+                configuration: String::new(),
+                idle_timeout_s: None,
+                created_ms: info.created_ms,
+                disconnected_ms: None,
+                expires_ms: None,
+                running: None,
+                heard: Heard::Live,
+                holder: None,
+                cursor: Cursor::default(),
+            });
+        }
+        let Some(known) = self.get_mut(info.instance) else { return };
+        known.name = info.name.clone();
+        known.configuration.clone_from(&info.configuration);
+        known.idle_timeout_s = info.idle_timeout.seconds();
+        known.disconnected_ms = info.disconnected_ms;
+        known.expires_ms = info.expires_ms;
+        known.running = info.running;
+        known.holder = info.holder.as_ref().filter(|holder| holder.client != own).map(|holder| {
+            let from = if holder.address.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", holder.address)
+            };
+            format!("{}@{}{from}", holder.user, holder.host)
+        });
+        known.heard = match &info.life {
+            Life::Live => Heard::Live,
+            Life::Ended(end) => Heard::Closed(words(end)),
+            Life::Broken(reason) => Heard::Broken(reason.clone()),
+        };
+    }
+
+    /// A name that no session of this list has: `Session1`, `Session2`, …
+    pub(super) fn free_name(&self, taken: &[String]) -> String {
+        let used = |name: &String| {
+            taken.contains(name) || self.sessions.iter().any(|known| known.name.as_str() == name)
+        };
+        (1u32..).map(|n| format!("Session{n}")).find(|name| !used(name)).unwrap_or_default()
+    }
+
+    /// The sessions a user's selectors name, in the order of the list; all without selectors.
+    pub(super) fn select(&self, selectors: &[String]) -> Result<Vec<InstanceId>, Failure> {
+        if selectors.is_empty() {
+            return Ok(self.sessions.iter().map(|known| known.instance).collect());
+        }
+        let mut found = Vec::new();
+        for selector in selectors {
+            let matching = self.select_one(selector)?;
+            for instance in matching {
+                if !found.contains(&instance) {
+                    found.push(instance);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn select_one(&self, selector: &str) -> Result<Vec<InstanceId>, Failure> {
+        let by = |wanted: &dyn Fn(&Known) -> bool| -> Vec<InstanceId> {
+            self.sessions.iter().filter(|known| wanted(known)).map(|known| known.instance).collect()
+        };
+        let matching = if let Ok(id) = selector.parse::<u32>() {
+            by(&|known| known.id == id)
+        } else if is_instance_prefix(selector) {
+            let lower = selector.to_ascii_lowercase();
+            let matching = by(&|known| known.instance.to_string().starts_with(&lower));
+            if matching.len() > 1 {
+                let message = format!("{selector} is the beginning of {} instance IDs", matching.len());
+                return Err(Failure::usage(message).hint("give more of it; `outlast get --output json` shows them whole"));
+            }
+            matching
+        } else {
+            let glob = Glob::new(selector)
+                .map_err(|error| Failure::usage(format!("bad pattern: {error}")))?
+                .compile_matcher();
+            by(&|known| glob.is_match(known.name.as_str()))
+        };
+        if matching.is_empty() {
+            let message = format!("there is no session {selector} in this client's list");
+            return Err(Failure::usage(message)
+                .hint("`outlast get` lists them; `outlast get HOST` finds those made elsewhere"));
+        }
+        Ok(matching)
+    }
+}
+
+/// How a session ended, in words.
+pub(super) fn words(end: &End) -> String {
+    match end {
+        End::Shell(status) => format!("its shell ended with {status}"),
+        End::Removed => "it was removed".to_owned(),
+        End::IdleTimeout => "its idle timeout passed".to_owned(),
+        End::OpenFailed(reason) => format!("it could not be opened: {reason}"),
+    }
+}

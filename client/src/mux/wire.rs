@@ -1,0 +1,191 @@
+//! A link over a byte stream: the only place of the mux that waits on one.
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use outlast_protocol::control::to_cli::FailureKind;
+use outlast_protocol::link::connection::{ClientLink, LinkError, LinkEvent, hello};
+use outlast_protocol::link::to_client::ToClient;
+use outlast_protocol::link::to_host::ToHost;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::time::Instant;
+
+use super::failure::{Failure, MISSING};
+use super::transport::{Diagnose, Stream};
+
+const READ: usize = 64 * 1024;
+
+/// An open link.
+pub(super) struct Wire {
+    read: ReadHalf<Stream>,
+    write: WriteHalf<Stream>,
+    link: ClientLink,
+    scratch: Vec<u8>,
+    outbox: VecDeque<Bytes>,
+    origin: Instant,
+    diagnose: Diagnose,
+    computer: String,
+}
+
+/// Why a link ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WireError {
+    #[error("the connection was closed")]
+    Ended,
+    #[error("the connection broke: {0}")]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Link(#[from] LinkError),
+}
+
+impl Wire {
+    /// Waits for the remote end's greeting and answers it.
+    pub(super) async fn greet(
+        stream: Stream,
+        diagnose: Diagnose,
+        computer: &str,
+    ) -> Result<Self, Failure> {
+        let origin = Instant::now();
+        let (read, write) = tokio::io::split(stream);
+        let link = ClientLink::new(Duration::ZERO, greeting());
+        let scratch = vec![0; READ];
+        let outbox = VecDeque::new();
+        let computer = computer.to_owned();
+        let mut wire = Self { read, write, link, scratch, outbox, origin, diagnose, computer };
+        while !wire.link.is_open() {
+            if let Err(error) = wire.step().await {
+                let error = match error {
+                    WireError::Ended => match wire.link.handle_end() {
+                        Err(error) => error.into(),
+                        Ok(()) => WireError::Ended,
+                    },
+                    other => other,
+                };
+                return Err(wire.failure(error).await);
+            }
+        }
+        // The greeting itself is of no further interest.
+        let _ = wire.link.poll_event();
+        Ok(wire)
+    }
+
+    /// Queues a message.
+    pub(super) fn send(&mut self, message: &ToHost, body: Bytes) -> Result<(), WireError> {
+        Ok(self.link.send(message, body)?)
+    }
+
+    /// Writes, keeps the heartbeat, and waits for the next message. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Result<(ToClient, Bytes), WireError> {
+        loop {
+            if let Some(LinkEvent::Message(message, body)) = self.link.poll_event() {
+                return Ok((message, body));
+            }
+            self.step().await?;
+        }
+    }
+
+    /// Waits until everything queued is written.
+    pub(super) async fn flush(&mut self) -> Result<(), WireError> {
+        self.collect();
+        while !self.outbox.is_empty() {
+            self.step().await?;
+            self.collect();
+        }
+        Ok(())
+    }
+
+    fn collect(&mut self) {
+        while let Some(piece) = self.link.poll_output() {
+            self.outbox.push_back(piece);
+        }
+    }
+
+    async fn step(&mut self) -> Result<(), WireError> {
+        self.collect();
+        let deadline = self.origin + self.link.poll_timeout();
+        tokio::select! {
+            read = self.read.read(&mut self.scratch) => {
+                let count = read?;
+                if count == 0 {
+                    return Err(WireError::Ended);
+                }
+                let now = self.origin.elapsed();
+                self.link.handle_input(now, self.scratch.get(..count).unwrap_or_default())?;
+            }
+            written = write_some(&mut self.write, &self.outbox), if !self.outbox.is_empty() => {
+                let count = written?;
+                if count == 0 {
+                    return Err(WireError::Ended);
+                }
+                consume(&mut self.outbox, count);
+            }
+            () = tokio::time::sleep_until(deadline) => {
+                self.link.handle_timeout(self.origin.elapsed())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Words for the end of a link, with what the remote end printed if it helps.
+    pub(super) async fn failure(&mut self, error: WireError) -> Failure {
+        let computer = &self.computer;
+        let WireError::Link(LinkError::NoMagic(noise)) = &error else {
+            let message = format!("lost {computer}: {error}");
+            return match error {
+                WireError::Link(LinkError::Silent(_)) | WireError::Ended | WireError::Io(_) => {
+                    Failure::unreachable(message)
+                }
+                WireError::Link(_) => Failure::new(FailureKind::Protocol, message)
+                    .hint("the versions of outlast here and there may not fit"),
+            };
+        };
+        let mut said = String::from_utf8_lossy(noise).trim().to_owned();
+        for line in (self.diagnose)().await.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            if !said.is_empty() {
+                said.push_str("; ");
+            }
+            said.push_str(line);
+        }
+        let said = if said.is_empty() { "it said nothing".to_owned() } else { format!("it said: {}", shorten(&said)) };
+        let message = format!("outlast-subsystem did not start on {computer}; {said}");
+        Failure::new(FailureKind::Protocol, message).hint(MISSING)
+    }
+}
+
+async fn write_some(write: &mut WriteHalf<Stream>, outbox: &VecDeque<Bytes>) -> io::Result<usize> {
+    let slices: Vec<_> = outbox.iter().take(16).map(|piece| io::IoSlice::new(piece)).collect();
+    let count = write.write_vectored(&slices).await?;
+    write.flush().await?;
+    Ok(count)
+}
+
+fn consume(outbox: &mut VecDeque<Bytes>, mut count: usize) {
+    while let Some(front) = outbox.front_mut() {
+        let step = count.min(front.len());
+        front.advance(step);
+        count = count.saturating_sub(step);
+        if !front.is_empty() {
+            return;
+        }
+        outbox.pop_front();
+    }
+}
+
+fn shorten(text: &str) -> String {
+    const MOST: usize = 400;
+    match text.char_indices().nth(MOST) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+/// The greeting of this program.
+pub(super) fn greeting() -> outlast_protocol::hello::Hello {
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| {
+        format!("uid {}", rustix::process::geteuid().as_raw())
+    });
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    hello(concat!("outlast/", env!("CARGO_PKG_VERSION")), &user, &host)
+}
