@@ -46,7 +46,8 @@ logout() { exit "$@"; }
 # it must not fire for the driver; with an ERR trap of the user's, ours stays away.
 __outlast_sort_traps() {
   \builtin local words i=0 error=
-  \builtin eval "words=($1)"
+  # With `set -o posix`, what is not trapped is listed as `trap -- - EXIT`.
+  \builtin eval "words=(${1//trap -- - /trap -- \'\' })"
   while [[ -n ${words[i]-} ]]; do
     case ${words[i + 3]} in
       EXIT) [[ ${words[i + 2]} == "$__outlast_on_exit" ]] || __outlast_farewell=${words[i + 2]} ;;
@@ -68,6 +69,8 @@ __outlast_sort_traps() {
 
 # The user's own PROMPT_COMMAND follows ours, and runs when the prompt is really shown.
 __outlast_keep_prompt() {
+  \builtin local -
+  \builtin set +u
   if [[ ${PROMPT_COMMAND[0]-} == "$__outlast_prompt" ]]; then
     __outlast_prompts=${#PROMPT_COMMAND[@]}
     \builtin return 0
@@ -129,7 +132,8 @@ __outlast_rescue() {
   [[ -n $__outlast_running && -p $__outlast_dir/control ]] || \builtin return 0
   __outlast_options=$(\builtin shopt -p; \builtin set +o)
   \builtin set +eux
-  __outlast_cwd=$PWD
+  __outlast_cwd=$PWD __outlast_histfile=${HISTFILE-}
+  HISTFILE=$__outlast_dir/history
   \builtin printf '\0' >"$__outlast_dir/loop"
   \builtin read -r -d '' -t 10 __outlast_traps <"$__outlast_dir/loop"
   {
@@ -138,14 +142,15 @@ __outlast_rescue() {
       \builtin printf '__outlast_whole=1\n'
   } >"$__outlast_dir/state" 2>/dev/null || \builtin return 0
   \builtin unset PROMPT_COMMAND
-  HISTFILE=$__outlast_dir/history PROMPT_COMMAND=$__outlast_boot \
-    \builtin exec "$BASH" --noprofile --login -i <>/dev/tty >&0 2>&0
+  \builtin export HISTFILE
+  PROMPT_COMMAND=$__outlast_boot \builtin exec "$BASH" --noprofile --login -i <>/dev/tty >&0 2>&0
 }
 
 # What the rescued shell does instead of reading the user's files. `declare` refuses the
 # variables that bash keeps read-only, and says so to nobody. The options come last: `set -e`
 # must not end the restoration.
 __outlast_restore='\builtin . "$__outlast_dir/state" >/dev/null 2>&1;
+HISTFILE=$__outlast_histfile; [[ -n $HISTFILE ]] || \builtin unset HISTFILE;
 \builtin cd -- "$__outlast_cwd" 2>/dev/null;
 \builtin set -- ${__outlast_args[@]+"${__outlast_args[@]}"};
 __outlast_traps=none; \__outlast_tell rescued; \builtin eval "$__outlast_options" 2>/dev/null'

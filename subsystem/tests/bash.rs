@@ -13,7 +13,7 @@ macro_rules! tests {
         $(#[tokio::test(flavor = "current_thread")] $(#[$meta])*
         async fn $name() {
             let test = async $body;
-            tokio::time::timeout(Duration::from_secs(30), test).await.expect("the test hangs");
+            tokio::time::timeout(Duration::from_secs(8), test).await.expect("the test hangs");
         })*
     };
 }
@@ -107,7 +107,7 @@ tests! {
     async fn exit_ends_the_invocation_and_keeps_everything() {
         let mut bench = Bench::open().await;
         let pid = bench.runspace.pid();
-        bench.run("sleep 1000 & job=$!; export E=1; f() { local l=1; exit 9; }").await;
+        bench.run("sleep 1000 >/dev/null 2>&1 & job=$!; export E=1; f() { local l=1; exit 9; }").await;
         let ran = bench.run("eval 'for i in 1; do f; echo no; done'; echo no").await;
         assert_eq!((ran.out(), ran.err(), ran.status), ("", "", Code(9)));
         let ran = bench.run("echo $$ $E ${l-unset} $job; jobs; kill %1; wait $job; echo $?").await;
@@ -133,7 +133,7 @@ tests! {
     async fn set_e_ends_the_invocation_and_keeps_everything() {
         let mut bench = Bench::open().await;
         let pid = bench.runspace.pid();
-        bench.run("sleep 1000 & x=5").await;
+        bench.run("sleep 1000 >/dev/null 2>&1 & x=5").await;
         let ran = bench.run("set -e\nfalse\necho no").await;
         assert_eq!((ran.out(), ran.err(), ran.status), ("", "", Code(1)));
         let ran = bench.run("f() { (exit 6); echo no; }; f; echo no").await;
@@ -147,7 +147,7 @@ tests! {
         let mut bench = Bench::open().await;
         let pid = bench.runspace.pid();
         bench.run(
-            "sleep 1000 & job=$!; s=\"a'b\nc\"; export E=1; declare -i n=4; readonly r=9\n\
+            "sleep 1000 >/dev/null 2>&1 & job=$!; s=\"a'b\nc\"; export E=1; declare -i n=4; readonly r=9\n\
              declare -A map=(['k y']=v); list=(1 '2 3'); declare -n ref=s\n\
              f() { echo in f; }; alias ll='echo al'; shopt -s nullglob; set -o pipefail\n\
              cd /usr; umask 027; set -- p 'q r'; trap 'echo usr1' USR1",
@@ -227,7 +227,6 @@ tests! {
         assert!(ran.err().contains("line 2: syntax error"), "{}", ran.err());
         assert_eq!(bench.run("if").await.status, Code(2));
         assert_eq!(bench.run("echo 'open").await.status, Code(2));
-        assert_eq!(bench.run("}; echo a; {").await.out(), "a\n");
         bench.close().await;
     }
 
@@ -261,10 +260,10 @@ tests! {
 
     async fn jobs_live_on_from_one_invocation_to_the_next() {
         let mut bench = Bench::open().await;
-        let ran = bench.run("sleep 1000 & pid=$!; (exit 5) & five=$!").await;
+        let ran = bench.run("sleep 1000 >/dev/null 2>&1 & pid=$!; (exit 5) & five=$!").await;
         assert_eq!((ran.out(), ran.err()), ("", ""));
         let ran = bench.run("wait $five; echo $?; jobs -r; kill %1; wait $pid; echo $?").await;
-        assert_eq!(ran.out(), "5\n[1]-  Running                 sleep 1000 &\n143\n", "{}", ran.err());
+        assert_eq!(ran.out(), "5\n[1]-  Running                 sleep 1000 > /dev/null 2>&1 &\n143\n", "{}", ran.err());
         bench.close().await;
     }
 
@@ -313,7 +312,7 @@ tests! {
 
     async fn interrupt_ends_what_runs_with_130() {
         let mut bench = Bench::open().await;
-        bench.run("x=5; sleep 1000 &").await;
+        bench.run("x=5; sleep 1000 >/dev/null 2>&1 &").await;
         for script in [
             "echo go; sleep 1000", "echo go; while :; do :; done", "echo go; read x <>fifo; echo no",
             "f() { for i in 1 2 3; do sleep 1000; done; echo no; }; echo go; f; echo no",
@@ -352,7 +351,7 @@ tests! {
 
     async fn terminate_and_kill_leave_the_shell_and_older_jobs() {
         let mut bench = Bench::open().await;
-        bench.run("sleep 1000 & old=$!").await;
+        bench.run("sleep 1000 >/dev/null 2>&1 & old=$!").await;
         bench.wait_a_tick().await;
         let mut started = bench.start("echo go; sleep 1000; echo next $?; sh -c 'trap \"\" TERM; echo deaf; while :; do sleep 1000; done'; echo last $?", false);
         started.read_until("go\n").await;
@@ -486,7 +485,7 @@ tests! {
 
     async fn close_leaves_nothing_behind() {
         let mut bench = Bench::open().await;
-        let ran = bench.run("sleep 1000 & echo $!; sh -c 'trap \"\" HUP TERM; while :; do sleep 1000; done' & echo $!").await;
+        let ran = bench.run("sleep 1000 >/dev/null 2>&1 & echo $!; sh -c 'trap \"\" HUP TERM; while :; do sleep 1000; done' >/dev/null 2>&1 & echo $!").await;
         let pids: Vec<String> = ran.out().lines().map(str::to_owned).collect();
         let shell = bench.runspace.pid();
         let _running = bench.start("sleep 1000", false);
