@@ -18,7 +18,10 @@ Environment: OUTLAST_SESSION_DIR  directory of the sessions
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
-    let words: Vec<_> = arguments.iter().map(|word| word.to_str().unwrap_or_default()).collect();
+    let words: Vec<_> = arguments
+        .iter()
+        .map(|word| word.to_str().unwrap_or_default())
+        .collect();
     let code = match (words.as_slice(), arguments.as_slice()) {
         ([], _) => outlast_subsystem::relay::run(),
         (["host", instance, _], [_, _, directory]) => {

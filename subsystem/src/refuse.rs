@@ -6,7 +6,13 @@ use uuid::Uuid;
 /// A refusal without a subject or a hint.
 #[must_use]
 pub fn refused(request: u8, code: RefusalCode, message: impl Into<String>) -> Refused {
-    Refused { request, about: None, code, message: message.into(), hint: String::new() }
+    Refused {
+        request,
+        about: None,
+        code,
+        message: message.into(),
+        hint: String::new(),
+    }
 }
 
 /// Adds what a refusal is about and what to do.

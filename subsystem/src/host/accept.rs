@@ -26,7 +26,9 @@ const UNFINISHED: usize = 64;
 pub(super) async fn serve(session: Rc<Session>, listener: UnixListener) {
     let places = std::sync::Arc::new(Semaphore::new(UNFINISHED));
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let Ok(place) = places.clone().acquire_owned().await else {
+            return;
+        };
         match listener.accept().await {
             Ok((stream, _)) => {
                 let session = session.clone();
@@ -77,8 +79,22 @@ async fn receive(
             };
             reply(&mut stream, &ToRelay::TakenOver(TakenOver)).await?;
             // `SSH_CONNECTION` is "client-address client-port server-address server-port".
-            let address = hand_over.connection.split(' ').next().unwrap_or_default().to_owned();
-            link::serve(session, Passed { input, output, received: body, address }).await;
+            let address = hand_over
+                .connection
+                .split(' ')
+                .next()
+                .unwrap_or_default()
+                .to_owned();
+            link::serve(
+                session,
+                Passed {
+                    input,
+                    output,
+                    received: body,
+                    address,
+                },
+            )
+            .await;
             // Closing the socket lets the relay end.
             drop(stream);
             Ok(())
@@ -87,20 +103,23 @@ async fn receive(
 }
 
 async fn reply(stream: &mut UnixStream, message: &ToRelay) -> std::io::Result<()> {
-    let bytes = message.head(0).map_err(|error| std::io::Error::other(error.to_string()))?;
+    let bytes = message
+        .head(0)
+        .map_err(|error| std::io::Error::other(error.to_string()))?;
     stream.write_all(&bytes).await
 }
 
-async fn read_request(
-    stream: &mut UnixStream,
-) -> std::io::Result<(ToHost, Bytes, Vec<OwnedFd>)> {
+async fn read_request(stream: &mut UnixStream) -> std::io::Result<(ToHost, Bytes, Vec<OwnedFd>)> {
     // The client's first bytes travel inside; they were bounded when the relay read them.
     let mut decoder = FrameDecoder::new(MAX_FRAME_BEFORE_ATTACH.saturating_mul(2));
     let mut descriptors = Vec::new();
     let mut chunk = vec![0u8; 8192];
     let frame: Frame = loop {
         let bad = |error: String| std::io::Error::new(std::io::ErrorKind::InvalidData, error);
-        if let Some(frame) = decoder.next_frame().map_err(|error| bad(error.to_string()))? {
+        if let Some(frame) = decoder
+            .next_frame()
+            .map_err(|error| bad(error.to_string()))?
+        {
             break frame;
         }
         let count = if descriptors.is_empty() {

@@ -6,7 +6,9 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// Wall clock, in Unix milliseconds: for people, never for deciding what is over.
 pub(super) fn wall_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -9,6 +9,7 @@ use outlast_protocol::frame::{Frame, FrameTooLong};
 use outlast_protocol::hello::Hello;
 use outlast_protocol::id::{ClientId, InvocationId, Lease, ReaderId, Seq};
 use outlast_protocol::limits::{MAX_READERS, MAX_SKIPS, MIN_IDLE_TIMEOUT};
+use outlast_protocol::link::AttachMode;
 use outlast_protocol::link::refusal::RefusalCode;
 use outlast_protocol::link::to_client::{
     Attached, CaughtUp, Changed, Detached, Ended, Pong, Record, Refused, StdinTaken, Stolen,
@@ -17,7 +18,6 @@ use outlast_protocol::link::to_client::{
 use outlast_protocol::link::to_host::{
     Cancel, Detach, ReaderOpen, Stdin, StdinEnd, Submit, ToHost,
 };
-use outlast_protocol::link::AttachMode;
 use outlast_protocol::message::DecodeError;
 use outlast_protocol::outcome::Outcome;
 use outlast_protocol::record::RecordKind;
@@ -75,7 +75,11 @@ impl Conversation {
 
     /// The reply to a frame that is too long to be read.
     pub(super) fn refuse_frame(&self, error: FrameTooLong) -> ToClient {
-        ToClient::Refused(refused(error.number, RefusalCode::BAD_REQUEST, error.to_string()))
+        ToClient::Refused(refused(
+            error.number,
+            RefusalCode::BAD_REQUEST,
+            error.to_string(),
+        ))
     }
 
     /// Takes in one frame.
@@ -84,8 +88,11 @@ impl Conversation {
             Ok(decoded) => decoded,
             Err(error) => {
                 let unknown = matches!(error, DecodeError::Unknown(_));
-                let code =
-                    if unknown { RefusalCode::UNKNOWN_REQUEST } else { RefusalCode::BAD_REQUEST };
+                let code = if unknown {
+                    RefusalCode::UNKNOWN_REQUEST
+                } else {
+                    RefusalCode::BAD_REQUEST
+                };
                 self.refuse(refused(frame.number, code, error.to_string()));
                 return if unknown { Turn::GoesOn } else { Turn::Over };
             }
@@ -121,7 +128,11 @@ impl Conversation {
 
     fn attach(&mut self, request: u8, client: ClientId, mode: AttachMode) -> Turn {
         let Some(hello) = &self.hello else {
-            self.refuse(refused(request, RefusalCode::BAD_REQUEST, "the greeting is missing"));
+            self.refuse(refused(
+                request,
+                RefusalCode::BAD_REQUEST,
+                "the greeting is missing",
+            ));
             return Turn::Over;
         };
         let holder = Holder {
@@ -135,10 +146,18 @@ impl Conversation {
         match core.attach(holder, mode) {
             Attaching::Granted(lease) => {
                 let info = core.info();
-                self.told = Some(SessionInfo { first: Seq(0), next: Seq(0), ..info.clone() });
+                self.told = Some(SessionInfo {
+                    first: Seq(0),
+                    next: Seq(0),
+                    ..info.clone()
+                });
                 drop(core);
                 self.lease = Some(lease);
-                let attached = Attached { hello: greeting(), lease, info };
+                let attached = Attached {
+                    hello: greeting(),
+                    lease,
+                    info,
+                };
                 self.replies.push_back(ToClient::Attached(attached));
                 // A client that lost the session has to hear of it.
                 self.session.changed();
@@ -159,7 +178,11 @@ impl Conversation {
         match message {
             ToHost::ReaderOpen(open) => self.open_reader(&open),
             ToHost::ReaderAck(ack) => {
-                for reader in self.readers.iter_mut().filter(|reader| reader.id() == ack.reader) {
+                for reader in self
+                    .readers
+                    .iter_mut()
+                    .filter(|reader| reader.id() == ack.reader)
+                {
                     reader.acknowledge(ack.seq);
                 }
                 self.session.core().acknowledge(ack.seq);
@@ -169,7 +192,9 @@ impl Conversation {
             }
             ToHost::ReaderClose(close) => self.close_reader(close.reader),
             ToHost::Ping(ping) => {
-                self.replies.push_back(ToClient::Pong(Pong { number: ping.number }));
+                self.replies.push_back(ToClient::Pong(Pong {
+                    number: ping.number,
+                }));
             }
             ToHost::Pong(_) => {}
             ToHost::Detach(detach) => return self.detach(lease, &detach),
@@ -224,7 +249,8 @@ impl Conversation {
         drop(core);
         self.lease = None;
         self.over = true;
-        self.replies.push_back(ToClient::Detached(Detached { info }));
+        self.replies
+            .push_back(ToClient::Detached(Detached { info }));
         Turn::Over
     }
 
@@ -234,7 +260,10 @@ impl Conversation {
         let mut core = self.session.core();
         if !core.is_live() && core.invocations.from(about).is_none() {
             drop(core);
-            self.refuse(refuse(RefusalCode::ENDED, "the session has ended".to_owned()));
+            self.refuse(refuse(
+                RefusalCode::ENDED,
+                "the session has ended".to_owned(),
+            ));
             return;
         }
         let command = match submission::command(submit, body) {
@@ -258,7 +287,8 @@ impl Conversation {
         match accepted {
             Ok((ahead, from)) => {
                 let (stdin_offset, closed) = self.session.core().invocations.input_progress(about);
-                self.inputs.insert(about, (stdin_offset, closed && !submit.stdin));
+                self.inputs
+                    .insert(about, (stdin_offset, closed && !submit.stdin));
                 self.replies.push_back(ToClient::Submitted(Submitted {
                     invocation: about,
                     ahead,
@@ -269,10 +299,16 @@ impl Conversation {
                 self.session.changed();
             }
             Err(NotAccepted::Busy) => {
-                self.refuse(refuse(RefusalCode::BUSY, "another command is running".to_owned()));
+                self.refuse(refuse(
+                    RefusalCode::BUSY,
+                    "another command is running".to_owned(),
+                ));
             }
             Err(NotAccepted::QueueFull) => {
-                self.refuse(refuse(RefusalCode::BUSY, "too many commands are waiting".to_owned()));
+                self.refuse(refuse(
+                    RefusalCode::BUSY,
+                    "too many commands are waiting".to_owned(),
+                ));
             }
         }
     }
@@ -298,9 +334,17 @@ impl Conversation {
     }
 
     fn stdin_end(&mut self, end: &StdinEnd) {
-        let ended = self.session.core().invocations.input(end.invocation).map(|i| i.end(end.offset));
+        let ended = self
+            .session
+            .core()
+            .invocations
+            .input(end.invocation)
+            .map(|i| i.end(end.offset));
         if matches!(ended, Some(Err(_))) {
-            let text = format!("standard input ends at {} but bytes are missing", end.offset);
+            let text = format!(
+                "standard input ends at {} but bytes are missing",
+                end.offset
+            );
             let refusal = refused(0x12, RefusalCode::BAD_REQUEST, text);
             self.refuse(refusal.about(end.invocation.0));
         }
@@ -308,7 +352,11 @@ impl Conversation {
     }
 
     fn cancel(&mut self, cancel: &Cancel) {
-        let found = self.session.core().invocations.cancel(cancel.invocation, cancel.level);
+        let found = self
+            .session
+            .core()
+            .invocations
+            .cancel(cancel.invocation, cancel.level);
         match found {
             Cancelled::Stopping => self.session.ring_work(),
             Cancelled::Withdrawn => {
@@ -331,7 +379,9 @@ impl Conversation {
 
     /// The next reply to a request.
     pub(super) fn poll_reply(&mut self) -> Option<(ToClient, Bytes)> {
-        self.replies.pop_front().map(|message| (message, Bytes::new()))
+        self.replies
+            .pop_front()
+            .map(|message| (message, Bytes::new()))
     }
 
     /// The next thing to say.
@@ -348,7 +398,9 @@ impl Conversation {
             self.over = true;
             return None;
         }
-        self.poll_input().or_else(|| self.poll_readers()).or_else(|| self.poll_news())
+        self.poll_input()
+            .or_else(|| self.poll_readers())
+            .or_else(|| self.poll_news())
     }
 
     fn poll_input(&mut self) -> Option<(ToClient, Bytes)> {
@@ -368,7 +420,11 @@ impl Conversation {
         } else {
             self.inputs.insert(invocation, (offset, closed));
         }
-        self.replies.push_back(ToClient::StdinTaken(StdinTaken { invocation, offset, closed }));
+        self.replies.push_back(ToClient::StdinTaken(StdinTaken {
+            invocation,
+            offset,
+            closed,
+        }));
     }
 
     /// Each reader in turn, so that a long catch-up of one does not starve another.
@@ -390,7 +446,11 @@ impl Conversation {
                     return Some((ToClient::Record(message), record.bytes));
                 }
                 Next::CaughtUp(next, active) => {
-                    let message = CaughtUp { reader: id, next, active };
+                    let message = CaughtUp {
+                        reader: id,
+                        next,
+                        active,
+                    };
                     return Some((ToClient::CaughtUp(message), Bytes::new()));
                 }
                 Next::Nothing => {}
@@ -406,7 +466,10 @@ impl Conversation {
         if self.told.as_ref() == Some(&info) {
             return None;
         }
-        let first_end = !matches!(self.told.as_ref().map(|told| &told.life), Some(Life::Ended(_)));
+        let first_end = !matches!(
+            self.told.as_ref().map(|told| &told.life),
+            Some(Life::Ended(_))
+        );
         let ended = match &info.life {
             Life::Ended(end) if first_end => Some(Ended { end: end.clone() }),
             _ => None,
@@ -429,7 +492,11 @@ impl Drop for Conversation {
 }
 
 fn held(request: u8, name: &str, by: &Holder) -> Refused {
-    let from = if by.address.is_empty() { String::new() } else { format!(" ({})", by.address) };
+    let from = if by.address.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", by.address)
+    };
     let message = format!("session {name} is held by {}@{}{from}", by.user, by.host);
     refused(request, RefusalCode::HELD, message)
         .hint("`outlast connect --steal` takes it over; its holder is told")

@@ -261,7 +261,10 @@ impl Core {
     /// When the idle timeout ends the session, on the boot-time clock.
     pub(super) fn idle_deadline(&self) -> Option<Duration> {
         let timeout = self.meta.idle_timeout.seconds()?;
-        Some(self.unattended_since?.saturating_add(Duration::from_secs(timeout.into())))
+        Some(
+            self.unattended_since?
+                .saturating_add(Duration::from_secs(timeout.into())),
+        )
     }
 
     /// The session as it is now.
@@ -270,10 +273,13 @@ impl Core {
             MetaLife::Ended(end) => Life::Ended(end.clone()),
             MetaLife::Opening | MetaLife::Live => Life::Live,
         };
-        let expires_ms = self.idle_deadline().filter(|_| self.is_live()).map(|deadline| {
-            let left = deadline.saturating_sub(boot_time());
-            wall_ms().saturating_add(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
-        });
+        let expires_ms = self
+            .idle_deadline()
+            .filter(|_| self.is_live())
+            .map(|deadline| {
+                let left = deadline.saturating_sub(boot_time());
+                wall_ms().saturating_add(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
+            });
         SessionInfo {
             holder: self.holding.holder().cloned(),
             running: self.invocations.running(),

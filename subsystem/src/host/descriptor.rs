@@ -18,7 +18,9 @@ impl Descriptor {
     /// Takes a descriptor over.
     pub(super) fn new(fd: OwnedFd) -> io::Result<Self> {
         fcntl_setfl(&fd, fcntl_getfl(&fd)? | OFlags::NONBLOCK)?;
-        Ok(Self { fd: AsyncFd::new(fd)? })
+        Ok(Self {
+            fd: AsyncFd::new(fd)?,
+        })
     }
 
     /// Waits for input and replaces what `scratch` holds with it, up to its capacity. 0 is the

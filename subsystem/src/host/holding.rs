@@ -47,7 +47,9 @@ impl Holding {
 
     /// Whether frames of this lease may change the session.
     pub(super) fn may_write(&self, lease: Lease) -> bool {
-        self.writer.as_ref().is_some_and(|(current, _)| *current == lease)
+        self.writer
+            .as_ref()
+            .is_some_and(|(current, _)| *current == lease)
     }
 
     /// Whether this lease still counts at all.
@@ -57,7 +59,10 @@ impl Holding {
 
     /// Who took the session from this lease.
     pub(super) fn taken_by(&self, lease: Lease) -> Option<Holder> {
-        self.stolen.as_ref().filter(|(lost, _)| *lost == lease).map(|(_, by)| by.clone())
+        self.stolen
+            .as_ref()
+            .filter(|(lost, _)| *lost == lease)
+            .map(|(_, by)| by.clone())
     }
 
     /// The link of this lease is gone. Says whether nobody is left.
@@ -110,12 +115,18 @@ mod tests {
     fn a_stranger_is_refused_until_it_steals_and_the_loser_is_told() {
         let mut holding = Holding::default();
         let first = granted(holding.attach(holder(1), AttachMode::Connect));
-        assert_eq!(holding.attach(holder(2), AttachMode::Connect), Attaching::Held(holder(1)));
+        assert_eq!(
+            holding.attach(holder(2), AttachMode::Connect),
+            Attaching::Held(holder(1))
+        );
         assert!(holding.may_write(first), "a refused try changes nothing");
         let second = granted(holding.attach(holder(2), AttachMode::Steal));
         assert!(!holding.may_write(first) && holding.may_write(second));
         assert_eq!(holding.taken_by(first), Some(holder(2)));
-        assert!(!holding.detach(first), "a late end of the old link frees nothing");
+        assert!(
+            !holding.detach(first),
+            "a late end of the old link frees nothing"
+        );
         assert!(holding.detach(second));
     }
 

@@ -28,7 +28,10 @@ pub(super) enum InputError {
 impl Input {
     /// An input nobody will feed.
     pub(super) fn closed() -> Self {
-        Self { closed: true, ..Self::default() }
+        Self {
+            closed: true,
+            ..Self::default()
+        }
     }
 
     /// Bytes from `offset` on.
@@ -119,7 +122,10 @@ mod tests {
     #[test]
     fn a_hole_and_an_overflow_are_refused() {
         let mut input = Input::default();
-        assert_eq!(input.receive(1, Bytes::from_static(b"x")), Err(InputError::Hole));
+        assert_eq!(
+            input.receive(1, Bytes::from_static(b"x")),
+            Err(InputError::Hole)
+        );
         let window = usize::try_from(STDIN_WINDOW).unwrap();
         assert!(input.receive(0, Bytes::from(vec![0; window])).is_ok());
         let more = input.receive(STDIN_WINDOW, Bytes::from_static(b"x"));

@@ -96,16 +96,28 @@ impl Invocations {
             return Err(NotAccepted::QueueFull);
         }
         let ahead = self.active();
-        let input = if invocation.stdin { Input::default() } else { Input::closed() };
+        let input = if invocation.stdin {
+            Input::default()
+        } else {
+            Input::closed()
+        };
         self.inputs.insert(invocation.id, input);
-        self.known.insert(invocation.id, Known { from: next, finished: false });
+        self.known.insert(
+            invocation.id,
+            Known {
+                from: next,
+                finished: false,
+            },
+        );
         self.queue.push_back(invocation);
         Ok((ahead, next))
     }
 
     fn ahead_of(&self, id: InvocationId) -> u32 {
         match self.queue.iter().position(|waiting| waiting.id == id) {
-            Some(at) => u32::try_from(at).unwrap_or(u32::MAX).saturating_add(self.runs()),
+            Some(at) => u32::try_from(at)
+                .unwrap_or(u32::MAX)
+                .saturating_add(self.runs()),
             None => 0,
         }
     }
@@ -116,7 +128,9 @@ impl Invocations {
 
     /// How many run or wait.
     pub(super) fn active(&self) -> u32 {
-        u32::try_from(self.queue.len()).unwrap_or(u32::MAX).saturating_add(self.runs())
+        u32::try_from(self.queue.len())
+            .unwrap_or(u32::MAX)
+            .saturating_add(self.runs())
     }
 
     /// How many wait.
@@ -140,7 +154,10 @@ impl Invocations {
             return None;
         }
         let next = self.queue.pop_front()?;
-        self.running = Some(Running { id: next.id, stop: None });
+        self.running = Some(Running {
+            id: next.id,
+            stop: None,
+        });
         self.wanted = None;
         Some(next)
     }
@@ -191,7 +208,13 @@ impl Invocations {
     /// Everything unfinished, running first, when the session ends.
     pub(super) fn abandon(&mut self) -> Vec<InvocationId> {
         let waiting: Vec<_> = self.queue.drain(..).map(|waiting| waiting.id).collect();
-        let all: Vec<_> = self.running.take().map(|running| running.id).into_iter().chain(waiting).collect();
+        let all: Vec<_> = self
+            .running
+            .take()
+            .map(|running| running.id)
+            .into_iter()
+            .chain(waiting)
+            .collect();
         for id in &all {
             self.finish(*id);
         }
@@ -274,7 +297,10 @@ mod tests {
     fn a_client_that_will_not_wait_is_refused_while_one_runs() {
         let mut all = Invocations::default();
         all.submit(invocation(1), false, Seq(1)).unwrap();
-        assert_eq!(all.submit(invocation(2), false, Seq(1)), Err(NotAccepted::Busy));
+        assert_eq!(
+            all.submit(invocation(2), false, Seq(1)),
+            Err(NotAccepted::Busy)
+        );
     }
 
     #[test]
@@ -293,6 +319,9 @@ mod tests {
             Some((one, Outcome::Cancelled(ExitStatus::Code(130))))
         );
         assert_eq!(all.cancel(one, Level::Interrupt), Cancelled::Over);
-        assert_eq!(all.cancel(invocation(3).id, Level::Interrupt), Cancelled::Unknown);
+        assert_eq!(
+            all.cancel(invocation(3).id, Level::Interrupt),
+            Cancelled::Unknown
+        );
     }
 }

@@ -92,9 +92,14 @@ impl Alarm {
 
     async fn wait(&self, deadline: Duration) {
         let spec = Itimerspec {
-            it_interval: Timespec { tv_sec: 0, tv_nsec: 0 },
-            it_value: Timespec::try_from(deadline)
-                .unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 }),
+            it_interval: Timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            },
+            it_value: Timespec::try_from(deadline).unwrap_or(Timespec {
+                tv_sec: i64::MAX,
+                tv_nsec: 0,
+            }),
         };
         if timerfd_settime(&self.raw, TimerfdTimerFlags::ABSTIME, &spec).is_err() {
             return std::future::pending().await;

@@ -57,7 +57,11 @@ impl Outbox {
     }
 
     fn slices(&self) -> Vec<IoSlice<'_>> {
-        self.pieces.iter().take(PIECES).map(|piece| IoSlice::new(piece)).collect()
+        self.pieces
+            .iter()
+            .take(PIECES)
+            .map(|piece| IoSlice::new(piece))
+            .collect()
     }
 
     fn written(&mut self, mut count: usize) {
@@ -80,7 +84,16 @@ pub(super) async fn serve(session: Rc<Session>, passed: Passed) {
     let _stay = session.stay();
     let mut conversation = Conversation::new(session.clone(), passed.address);
     let mut outbox = Outbox::default();
-    if let Err(error) = talk(&session, &mut conversation, &mut outbox, passed.input, &passed.output, &passed.received).await {
+    if let Err(error) = talk(
+        &session,
+        &mut conversation,
+        &mut outbox,
+        passed.input,
+        &passed.output,
+        &passed.received,
+    )
+    .await
+    {
         // A lost link changes nothing but the attachment.
         super::complain(&format!("a link ended: {error}"));
     }
@@ -90,7 +103,9 @@ pub(super) async fn serve(session: Rc<Session>, passed: Passed) {
     if let Ok(output) = Descriptor::new(passed.output) {
         let farewell = async {
             while !outbox.pieces.is_empty() {
-                let Ok(count) = output.write(&outbox.slices()).await else { return };
+                let Ok(count) = output.write(&outbox.slices()).await else {
+                    return;
+                };
                 outbox.written(count);
             }
         };
@@ -165,7 +180,11 @@ fn silent(input: &Descriptor, heard: &mut Instant) -> bool {
     nothing
 }
 
-fn take_in(conversation: &mut Conversation, decoder: &mut FrameDecoder, outbox: &mut Outbox) -> Turn {
+fn take_in(
+    conversation: &mut Conversation,
+    decoder: &mut FrameDecoder,
+    outbox: &mut Outbox,
+) -> Turn {
     loop {
         match decoder.next_frame() {
             Ok(Some(frame)) => {

@@ -71,8 +71,9 @@ fn storage(error: impl std::fmt::Display) -> Refused {
 }
 
 fn host(instance: &str, directory: &Path) -> Result<(), Refused> {
-    let instance: InstanceId =
-        instance.parse().map_err(|error| internal("not an instance ID", error))?;
+    let instance: InstanceId = instance
+        .parse()
+        .map_err(|error| internal("not an instance ID", error))?;
     // Away from the channel's session and terminal: its end must not be ours.
     rustix::process::setsid().map_err(|error| internal("cannot start a new session", error))?;
     let umask = rustix::process::umask(Mode::from_bits_truncate(0o077));
@@ -107,7 +108,9 @@ fn read_request() -> Result<Create, Refused> {
         .map_err(|error| internal("cannot read the session's properties", error))?;
     let mut decoder = FrameDecoder::new(MAX_FRAME);
     decoder.push(&bytes);
-    let frame = decoder.next_frame().map_err(|error| internal("bad properties", error))?;
+    let frame = decoder
+        .next_frame()
+        .map_err(|error| internal("bad properties", error))?;
     match frame.as_ref().map(ToHost::decode) {
         Some(Ok((ToHost::Create(create), _))) => Ok(create),
         other => Err(internal("bad properties", format!("{other:?}"))),

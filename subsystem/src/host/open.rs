@@ -61,7 +61,10 @@ fn configuration(name: &str) -> Result<(&'static str, Configuration), Refused> {
 }
 
 fn policy(buffering: Buffering) -> Policy {
-    Policy { buffering, ..Policy::default() }
+    Policy {
+        buffering,
+        ..Policy::default()
+    }
 }
 
 /// The channel's environment, as sshd made it, with what the client wants on top.
@@ -70,12 +73,17 @@ fn environment(request: &Create) -> Vec<(OsString, OsString)> {
     let mut environment: Vec<_> = std::env::vars_os()
         .filter(|(name, _)| name != crate::registry::SESSION_DIRECTORY && !wanted(name))
         .collect();
-    let ours = request.environment.iter().map(|(n, v)| (OsString::from(n), OsString::from(v)));
+    let ours = request
+        .environment
+        .iter()
+        .map(|(n, v)| (OsString::from(n), OsString::from(v)));
     environment.extend(ours);
     environment
 }
 
 fn home() -> PathBuf {
-    let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_dir());
+    let home = std::env::var_os("HOME")
+        .map(PathBuf::from)
+        .filter(|home| home.is_dir());
     home.unwrap_or_else(|| PathBuf::from("/"))
 }

@@ -29,13 +29,17 @@ impl Drain {
         let (settle, settling) = oneshot::channel();
         let session = session.clone();
         tokio::task::spawn_local(drain(session, invocation, stream, pipe, settling));
-        Ok(Self { settle: Some(settle) })
+        Ok(Self {
+            settle: Some(settle),
+        })
     }
 
     /// Waits until everything written before now is recorded. The command is over then; what
     /// its background children write later still follows.
     pub(super) async fn settle(&mut self) {
-        let Some(settle) = self.settle.take() else { return };
+        let Some(settle) = self.settle.take() else {
+            return;
+        };
         let (done, settled) = oneshot::channel();
         if settle.send(done).is_ok() {
             let _ = settled.await;

@@ -38,7 +38,9 @@ pub(super) enum Next {
 
 impl Reader {
     pub(super) fn open(request: &ReaderOpen, core: &Core) -> Self {
-        let first_of = request.only.and_then(|invocation| core.invocations.from(invocation));
+        let first_of = request
+            .only
+            .and_then(|invocation| core.invocations.from(invocation));
         let start = match (request.from, first_of) {
             // Before its submission an invocation has no records: no need to look there.
             (From::Start, Some(seq)) => Start::Seq(seq),
@@ -77,9 +79,14 @@ impl Reader {
         if matches!(record.kind, RecordKind::Gap(_)) {
             return true;
         }
-        let Some(invocation) = record.invocation else { return self.only.is_none() };
+        let Some(invocation) = record.invocation else {
+            return self.only.is_none();
+        };
         self.only.is_none_or(|only| only == invocation)
-            && self.skip.get(&invocation).is_none_or(|received| record.seq > *received)
+            && self
+                .skip
+                .get(&invocation)
+                .is_none_or(|received| record.seq > *received)
     }
 
     /// What to send next within the credit.

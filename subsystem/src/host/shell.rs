@@ -80,11 +80,7 @@ async fn until(step: Option<(Instant, Step)>) {
     }
 }
 
-fn start_next(
-    session: &Rc<Session>,
-    runspace: &mut Runspace,
-    number: &mut u64,
-) -> Option<Current> {
+fn start_next(session: &Rc<Session>, runspace: &mut Runspace, number: &mut u64) -> Option<Current> {
     loop {
         let next = session.core().invocations.start_next()?;
         *number = number.saturating_add(1);
@@ -108,12 +104,25 @@ fn start(
     number: u64,
     invocation: Invocation,
 ) -> Result<Current, String> {
-    let Invocation { id, command, stdin, timeout } = invocation;
+    let Invocation {
+        id,
+        command,
+        stdin,
+        timeout,
+    } = invocation;
     // Recorded before the shell hears of it: a record of a command that did not start is
     // followed by its failure, a command without a record could run twice.
     session.record(id, RecordKind::Started, Bytes::new());
-    let spec = StartSpec { number, command, stdin };
-    let Pipes { stdin, stdout, stderr } = runspace.start(&spec).map_err(|e| e.to_string())?;
+    let spec = StartSpec {
+        number,
+        command,
+        stdin,
+    };
+    let Pipes {
+        stdin,
+        stdout,
+        stderr,
+    } = runspace.start(&spec).map_err(|e| e.to_string())?;
     let io = |error: std::io::Error| format!("cannot watch the command's pipes: {error}");
     let drains = vec![
         Drain::start(session, id, Stream::Stdout, stdout).map_err(io)?,
@@ -124,7 +133,12 @@ fn start(
         None => None,
     };
     let next_step = timeout.map(|timeout| (Instant::now() + timeout, Step::Interrupt));
-    Ok(Current { invocation: id, drains, _feed: feed, next_step })
+    Ok(Current {
+        invocation: id,
+        drains,
+        _feed: feed,
+        next_step,
+    })
 }
 
 async fn settle(current: Option<Current>) {
@@ -137,7 +151,9 @@ async fn settle(current: Option<Current>) {
 async fn complete(session: &Rc<Session>, done: Current, status: ExitStatus) {
     let invocation = done.invocation;
     settle(Some(done)).await;
-    let Some((id, outcome)) = session.core().invocations.complete(status) else { return };
+    let Some((id, outcome)) = session.core().invocations.complete(status) else {
+        return;
+    };
     debug_assert_eq!(id, invocation);
     session.record(id, RecordKind::Completed(outcome), Bytes::new());
     session.core().note_idleness();
@@ -155,11 +171,7 @@ fn stop_if_wanted(session: &Session, runspace: &mut Runspace) {
 }
 
 /// A command whose time is up is asked politely, then firmly, then not at all.
-fn take_step(
-    session: &Session,
-    runspace: &mut Runspace,
-    step: Step,
-) -> Option<(Instant, Step)> {
+fn take_step(session: &Session, runspace: &mut Runspace, step: Step) -> Option<(Instant, Step)> {
     let later = Instant::now() + ESCALATION;
     match step {
         Step::Interrupt => {

@@ -10,7 +10,10 @@ use crate::runspace::Command;
 /// The command a submission carries, or what is wrong with it.
 pub(super) fn command(submit: &Submit, body: &Bytes) -> Result<Command, String> {
     if body.len() > MAX_SCRIPT {
-        return Err(format!("the script has {} bytes; the limit is {MAX_SCRIPT}", body.len()));
+        return Err(format!(
+            "the script has {} bytes; the limit is {MAX_SCRIPT}",
+            body.len()
+        ));
     }
     let split = usize::try_from(submit.arguments_len).unwrap_or(usize::MAX);
     let Some((arguments, script)) = body.split_at_checked(split) else {
@@ -20,9 +23,11 @@ pub(super) fn command(submit: &Submit, body: &Bytes) -> Result<Command, String> 
     Ok(match &submit.command {
         Kind::Script if arguments.is_empty() => Command::Script(script.to_vec()),
         Kind::Script => return Err("script text takes no arguments".to_owned()),
-        Kind::File(name) => {
-            Command::File { name: name.as_bytes().to_vec(), script: script.to_vec(), args: arguments }
-        }
+        Kind::File(name) => Command::File {
+            name: name.as_bytes().to_vec(),
+            script: script.to_vec(),
+            args: arguments,
+        },
         Kind::Argv if !script.is_empty() => {
             return Err("an argument vector takes no script".to_owned());
         }
@@ -49,7 +54,10 @@ mod tests {
     fn empty_and_odd_arguments_come_through() {
         assert_eq!(arguments_of(b"").unwrap(), Vec::<Vec<u8>>::new());
         assert_eq!(arguments_of(b"\0").unwrap(), [b""]);
-        assert_eq!(arguments_of(b"a b\0\0\xff\n\0").unwrap(), [&b"a b"[..], b"", b"\xff\n"]);
+        assert_eq!(
+            arguments_of(b"a b\0\0\xff\n\0").unwrap(),
+            [&b"a b"[..], b"", b"\xff\n"]
+        );
         assert!(arguments_of(b"unfinished").is_err());
     }
 }

@@ -19,7 +19,10 @@ pub struct Entry {
 
 impl Entry {
     pub(super) fn new(instance: InstanceId, directory: PrivateDirectory) -> Self {
-        Self { instance, directory }
+        Self {
+            instance,
+            directory,
+        }
     }
 
     /// Name of the host's socket in the directory.
@@ -27,7 +30,10 @@ impl Entry {
 
     /// Opens the directory of a session by path, as its host does.
     pub fn at(instance: InstanceId, path: &std::path::Path) -> Result<Self, DirectoryError> {
-        Ok(Self { instance, directory: PrivateDirectory::open(path)? })
+        Ok(Self {
+            instance,
+            directory: PrivateDirectory::open(path)?,
+        })
     }
 
     /// Which session.
@@ -79,7 +85,10 @@ fn reason(meta: &Meta) -> String {
         return "the computer was restarted".to_owned();
     }
     match meta.host {
-        Some(host) => format!("its host process {} is gone without a word: it was killed", host.pid),
+        Some(host) => format!(
+            "its host process {} is gone without a word: it was killed",
+            host.pid
+        ),
         None => "its host process was lost before the shell was ready".to_owned(),
     }
 }

@@ -134,8 +134,17 @@ mod tests {
 
     #[test]
     fn damaged_and_foreign_files_are_errors() {
-        assert!(matches!(Meta::parse(b"{\"form"), Err(MetaError::Damaged(_))));
-        assert!(matches!(Meta::parse(b"{\"format\":2}"), Err(MetaError::Format(2))));
-        assert!(matches!(Meta::parse(b"{\"format\":1}"), Err(MetaError::Damaged(_))));
+        assert!(matches!(
+            Meta::parse(b"{\"form"),
+            Err(MetaError::Damaged(_))
+        ));
+        assert!(matches!(
+            Meta::parse(b"{\"format\":2}"),
+            Err(MetaError::Format(2))
+        ));
+        assert!(matches!(
+            Meta::parse(b"{\"format\":1}"),
+            Err(MetaError::Damaged(_))
+        ));
     }
 }

@@ -33,7 +33,10 @@ impl Registry {
     pub fn entries(&self) -> Result<Vec<Entry>, DirectoryError> {
         let names = self.root.names()?;
         let mut entries = Vec::with_capacity(names.len());
-        for instance in names.iter().filter_map(|name| name.parse::<InstanceId>().ok()) {
+        for instance in names
+            .iter()
+            .filter_map(|name| name.parse::<InstanceId>().ok())
+        {
             // A session that ends while we look is not an error of the list.
             if let Ok(entry) = self.entry(instance) {
                 entries.push(entry);
@@ -44,7 +47,10 @@ impl Registry {
 
     /// The directory of one session.
     pub fn entry(&self, instance: InstanceId) -> Result<Entry, DirectoryError> {
-        Ok(Entry::new(instance, self.root.open_dir(&instance.to_string())?))
+        Ok(Entry::new(
+            instance,
+            self.root.open_dir(&instance.to_string())?,
+        ))
     }
 
     /// Whether there is a directory of that session.
@@ -55,7 +61,10 @@ impl Registry {
 
     /// Makes the directory of a session. The caller holds [`Self::lock_names`].
     pub fn create(&self, instance: InstanceId) -> Result<Entry, DirectoryError> {
-        Ok(Entry::new(instance, self.root.create_dir(&instance.to_string())?))
+        Ok(Entry::new(
+            instance,
+            self.root.create_dir(&instance.to_string())?,
+        ))
     }
 
     /// Keeps others from taking a name until the lock is dropped.
@@ -66,7 +75,9 @@ impl Registry {
     /// The live session with that name, if there is one.
     pub fn live_by_name(&self, name: &SessionName) -> Result<Option<InstanceId>, DirectoryError> {
         for entry in self.entries()? {
-            let named = entry.meta().is_ok_and(|meta| meta.name == *name && meta.life.is_live());
+            let named = entry
+                .meta()
+                .is_ok_and(|meta| meta.name == *name && meta.life.is_live());
             if named && entry.is_alive() {
                 return Ok(Some(entry.instance()));
             }

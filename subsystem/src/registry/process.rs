@@ -39,6 +39,12 @@ mod tests {
     fn a_process_is_itself_and_not_another_with_its_number() {
         let me = ProcessId::of(std::process::id()).unwrap();
         assert!(me.is_running());
-        assert!(!ProcessId { started: me.started + 1, ..me }.is_running());
+        assert!(
+            !ProcessId {
+                started: me.started + 1,
+                ..me
+            }
+            .is_running()
+        );
     }
 }

@@ -50,7 +50,9 @@ impl Client {
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&encode(&ToClient::Hello(greeting()))?);
         write_all(rustix::stdio::stdout(), &bytes)?;
-        Ok(Self { received: Vec::new() })
+        Ok(Self {
+            received: Vec::new(),
+        })
     }
 
     /// Reads the client's greeting and its one request.
@@ -112,7 +114,12 @@ impl Client {
         }
     }
 
-    fn refuse(&mut self, request: u8, code: RefusalCode, message: String) -> Result<(), ClientError> {
+    fn refuse(
+        &mut self,
+        request: u8,
+        code: RefusalCode,
+        message: String,
+    ) -> Result<(), ClientError> {
         self.send(&ToClient::Refused(refused(request, code, message)))
     }
 
@@ -129,7 +136,9 @@ impl Client {
 
 fn encode(message: &ToClient) -> Result<Vec<u8>, ClientError> {
     debug_assert!(HEADER == 5);
-    message.head(0).map_err(|error| ClientError::Host(error.to_string()))
+    message
+        .head(0)
+        .map_err(|error| ClientError::Host(error.to_string()))
 }
 
 fn read_until(

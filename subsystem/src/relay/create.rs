@@ -28,7 +28,10 @@ pub(super) fn carry_out(registry: &Registry, request: &Create) -> Result<Entry, 
         return Err(refused(
             CREATE,
             RefusalCode::NAME_TAKEN,
-            format!("a live session named {} is there already: {other}", request.name),
+            format!(
+                "a live session named {} is there already: {other}",
+                request.name
+            ),
         )
         .about(other.0)
         .hint("choose another name with -n, or connect to that one"));
@@ -47,7 +50,11 @@ pub(super) fn carry_out(registry: &Registry, request: &Create) -> Result<Entry, 
 }
 
 fn check(request: &Create) -> Result<(), Refused> {
-    if request.idle_timeout.seconds().is_some_and(|seconds| seconds < MIN_IDLE_TIMEOUT) {
+    if request
+        .idle_timeout
+        .seconds()
+        .is_some_and(|seconds| seconds < MIN_IDLE_TIMEOUT)
+    {
         return Err(refused(
             CREATE,
             RefusalCode::BAD_REQUEST,
@@ -72,10 +79,17 @@ fn start_host(
     names: outlast_rendezvous::Lock,
 ) -> Result<(), Refused> {
     let failed = |what: &str, error: std::io::Error| {
-        refused(CREATE, RefusalCode::INTERNAL, format!("cannot {what}: {error}"))
-            .about(request.instance.0)
+        refused(
+            CREATE,
+            RefusalCode::INTERNAL,
+            format!("cannot {what}: {error}"),
+        )
+        .about(request.instance.0)
     };
-    let log = entry.directory().create_file("host.log").map_err(|e| storage(request, &e))?;
+    let log = entry
+        .directory()
+        .create_file("host.log")
+        .map_err(|e| storage(request, &e))?;
     let program = std::env::current_exe().map_err(|e| failed("find this program", e))?;
     let mut host = Command::new(program)
         .arg("host")
@@ -90,15 +104,23 @@ fn start_host(
         .head(0)
         .map_err(|error| refused(CREATE, RefusalCode::INTERNAL, error.to_string()))?;
     let (Some(mut input), Some(mut output)) = (host.stdin.take(), host.stdout.take()) else {
-        return Err(refused(CREATE, RefusalCode::INTERNAL, "the host process has no pipes"));
+        return Err(refused(
+            CREATE,
+            RefusalCode::INTERNAL,
+            "the host process has no pipes",
+        ));
     };
-    input.write_all(&bytes).map_err(|error| failed("talk to the host process", error))?;
+    input
+        .write_all(&bytes)
+        .map_err(|error| failed("talk to the host process", error))?;
     drop(input);
     let mut claimed = [0u8; 1];
     let claim = output.read_exact(&mut claimed);
     drop(names);
     let mut report = Vec::new();
-    output.read_to_end(&mut report).map_err(|error| failed("hear from the host process", error))?;
+    output
+        .read_to_end(&mut report)
+        .map_err(|error| failed("hear from the host process", error))?;
     if report.is_empty() && claim.is_ok() && claimed == [CLAIMED] {
         return Ok(());
     }
@@ -109,8 +131,10 @@ fn start_host(
         refused(
             CREATE,
             RefusalCode::INTERNAL,
-            format!("the session's host process ended without a word; see {}/host.log",
-                entry.directory().path().display()),
+            format!(
+                "the session's host process ended without a word; see {}/host.log",
+                entry.directory().path().display()
+            ),
         )
     }))
 }

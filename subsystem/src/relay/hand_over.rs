@@ -44,14 +44,19 @@ fn offer(client: &Client, entry: &Entry) -> Result<HostSocket, Refused> {
         extensions: Vec::new(),
     };
     let descriptors = [rustix::stdio::stdin(), rustix::stdio::stdout()];
-    socket.send(&ToHost::HandOver(message), client.received(), &descriptors).map_err(hangs)?;
+    socket
+        .send(&ToHost::HandOver(message), client.received(), &descriptors)
+        .map_err(hangs)?;
     match socket.receive(PATIENCE).map_err(hangs)? {
         ToRelay::TakenOver(_) => Ok(socket),
         ToRelay::Refused(refusal) => Err(refusal),
         other => Err(refused(
             ATTACH,
             RefusalCode::INTERNAL,
-            format!("the session's host answered {} to a hand-over", other.name()),
+            format!(
+                "the session's host answered {} to a hand-over",
+                other.name()
+            ),
         )),
     }
 }

@@ -34,7 +34,9 @@ pub(super) struct HostSocket {
 
 impl HostSocket {
     pub(super) fn connect(entry: &Entry) -> Result<Self, HostError> {
-        Ok(Self { stream: connect(entry.directory(), Entry::SOCKET)? })
+        Ok(Self {
+            stream: connect(entry.directory(), Entry::SOCKET)?,
+        })
     }
 
     /// Sends a message with raw bytes behind it; descriptors travel with its first byte.

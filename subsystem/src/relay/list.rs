@@ -26,7 +26,10 @@ pub(super) fn answer(client: &mut Client, registry: &Registry) -> Result<(), Cli
     loop {
         let (now, later) = rest.split_at(rest.len().min(PER_FRAME));
         let more = !later.is_empty();
-        client.send(&ToClient::Listed(Listed { sessions: now.to_vec(), more }))?;
+        client.send(&ToClient::Listed(Listed {
+            sessions: now.to_vec(),
+            more,
+        }))?;
         if !more {
             return Ok(());
         }
@@ -79,7 +82,13 @@ fn inquire(entry: &Entry) -> Option<SessionInfo> {
 
 fn ask(entry: &Entry) -> Result<SessionInfo, HostError> {
     let mut socket = HostSocket::connect(entry)?;
-    socket.send(&ToHost::Inquire(Inquire { extensions: Vec::new() }), &[], &[])?;
+    socket.send(
+        &ToHost::Inquire(Inquire {
+            extensions: Vec::new(),
+        }),
+        &[],
+        &[],
+    )?;
     match socket.receive(PATIENCE)? {
         ToRelay::Status(status) => Ok(status.info),
         other => Err(HostError::Unexpected(other.name().to_owned())),

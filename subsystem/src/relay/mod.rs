@@ -70,7 +70,10 @@ fn unknown(
     instance: &outlast_protocol::id::InstanceId,
     request: u8,
 ) -> outlast_protocol::link::refusal::Refused {
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let host = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
     refused(
         request,
         RefusalCode::UNKNOWN_SESSION,

@@ -39,14 +39,27 @@ fn end(entry: Entry) -> Result<(), Refused> {
     }
     let subject = entry.instance().0;
     kill_orphans(&entry);
-    entry.delete().or_else(|error| if error.is_absent() { Ok(()) } else { Err(error) }).map_err(
-        |error| refused(REMOVE, RefusalCode::STORAGE, error.to_string()).about(subject),
-    )
+    entry
+        .delete()
+        .or_else(|error| {
+            if error.is_absent() {
+                Ok(())
+            } else {
+                Err(error)
+            }
+        })
+        .map_err(|error| refused(REMOVE, RefusalCode::STORAGE, error.to_string()).about(subject))
 }
 
 fn terminate(entry: &Entry) -> Result<(), HostError> {
     let mut socket = HostSocket::connect(entry)?;
-    socket.send(&ToHost::Terminate(Terminate { extensions: Vec::new() }), &[], &[])?;
+    socket.send(
+        &ToHost::Terminate(Terminate {
+            extensions: Vec::new(),
+        }),
+        &[],
+        &[],
+    )?;
     match socket.receive(PATIENCE)? {
         ToRelay::Terminated(_) => {
             socket.wait_end();
@@ -58,7 +71,11 @@ fn terminate(entry: &Entry) -> Result<(), HostError> {
 
 /// A host that does not answer is stopped from outside, if it is certain that it is the host.
 fn kill_host(entry: &Entry, why: &HostError) -> Result<(), Refused> {
-    let host = entry.meta().ok().and_then(|meta| meta.host).filter(|host| host.is_running());
+    let host = entry
+        .meta()
+        .ok()
+        .and_then(|meta| meta.host)
+        .filter(|host| host.is_running());
     let Some(host) = host else {
         return Err(refused(REMOVE, RefusalCode::INTERNAL, why.to_string())
             .about(entry.instance().0)
@@ -78,7 +95,9 @@ fn kill_orphans(entry: &Entry) {
 }
 
 fn kill(process: ProcessId) {
-    let Some(pid) = i32::try_from(process.pid).ok().and_then(Pid::from_raw) else { return };
+    let Some(pid) = i32::try_from(process.pid).ok().and_then(Pid::from_raw) else {
+        return;
+    };
     let Ok(descriptor) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())
     else {
         return;
@@ -87,7 +106,10 @@ fn kill(process: ProcessId) {
     if process.is_running() {
         let _ = rustix::process::pidfd_send_signal(&descriptor, Signal::KILL);
         let fd = rustix::fd::AsFd::as_fd(&descriptor);
-        let mut exited = [rustix::event::PollFd::new(&fd, rustix::event::PollFlags::IN)];
+        let mut exited = [rustix::event::PollFd::new(
+            &fd,
+            rustix::event::PollFlags::IN,
+        )];
         let _ = rustix::event::poll(&mut exited, None);
     }
 }

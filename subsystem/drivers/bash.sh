@@ -1,0 +1,164 @@
+# Outlast's driver for bash: the host runs invocations in this shell, one after the other.
+#
+# Sourced once at top level, before the user's own files, with __outlast_dir set. The work is
+# done by PROMPT_COMMAND, a string and not a function: evaluated at top level, a `declare` in an
+# invocation is global. It loops: tell the host how the last invocation ended, wait on a FIFO
+# for the next, source its file. Whatever throws the shell back to top level (^C, an expansion
+# error) ends in PROMPT_COMMAND again, which then reports `$?`.
+#
+# Nothing may rely on a command that the user can redefine: hence `\builtin`. Nothing stays open
+# between uses: children see descriptors 0, 1 and 2 only.
+
+__outlast_tell() { \builtin printf '%s\n' "$1" >"$__outlast_dir/status"; }
+
+# Ends the running invocation with status $1 and keeps this process, and so its job table:
+# SIGINT is the one thing that unwinds functions, loops, sourced files, evals and traps at once.
+__outlast_leave() {
+  __outlast_exit=$1
+  PROMPT_COMMAND[0]=$__outlast_prompt
+  __outlast_int=$(\builtin trap -p INT)
+  \builtin trap - INT
+  \builtin kill -INT "$$"
+  while :; do :; done
+}
+
+# `exit` ends the invocation, not the session. In a subshell it is the real one.
+exit() {
+  \builtin local __outlast_last=$?
+  if [[ $BASHPID != "$$" || -z ${__outlast_running-} ]]; then
+    [[ $# -eq 0 ]] || \builtin exit "$@"
+    \builtin exit "$__outlast_last"
+  fi
+  if [[ $# -eq 1 && $1 =~ ^[[:space:]]*[-+]?[0-9]+[[:space:]]*$ ]]; then
+    __outlast_last=$(($1 & 255))
+  elif [[ $# -gt 0 ]]; then
+    # Let bash say what is wrong; with too many arguments it does not exit.
+    __outlast_last=0
+    (\builtin exit "$@") || __outlast_last=$?
+    [[ $# -eq 1 ]] || \builtin return "$__outlast_last"
+  fi
+  __outlast_leave "$__outlast_last" 2>/dev/null
+}
+logout() { exit "$@"; }
+
+# Sorts what `trap -p EXIT ERR DEBUG` printed into the user's own and ours. An EXIT trap of the
+# user's is kept for the real end of the shell; a DEBUG trap is set again inside the script, as
+# it must not fire for the driver; with an ERR trap of the user's, ours stays away.
+__outlast_sort_traps() {
+  \builtin local words i=0 error=
+  # With `set -o posix`, what is not trapped is listed as `trap -- - EXIT`.
+  \builtin eval "words=(${1//trap -- - /trap -- \'\' })"
+  while [[ -n ${words[i]-} ]]; do
+    case ${words[i + 3]} in
+      EXIT) [[ ${words[i + 2]} == "$__outlast_on_exit" ]] || __outlast_farewell=${words[i + 2]} ;;
+      ERR) error=${words[i + 2]} ;;
+      DEBUG) \builtin printf -v __outlast_resume '%s\\builtin trap -- %q DEBUG; ' \
+        "$__outlast_resume" "${words[i + 2]}" ;;
+    esac
+    i=$((i + 4))
+  done
+  \builtin trap "$__outlast_on_exit" EXIT
+  if [[ -n $error && $error != "$__outlast_on_error" ]]; then
+    [[ -z $__outlast_errtrace ]] || \builtin set +E
+    __outlast_errtrace=
+  elif [[ -z $error ]]; then
+    \builtin trap "$__outlast_on_error" ERR
+    if [[ $- != *E* ]]; then __outlast_errtrace=1; \builtin set -E; fi
+  fi
+}
+
+# The user's own PROMPT_COMMAND follows ours, and runs when the prompt is really shown.
+__outlast_keep_prompt() {
+  \builtin local -
+  \builtin set +u
+  if [[ ${PROMPT_COMMAND[0]-} == "$__outlast_prompt" ]]; then
+    __outlast_prompts=${#PROMPT_COMMAND[@]}
+    \builtin return 0
+  fi
+  if [[ ${#PROMPT_COMMAND[@]} -eq $__outlast_prompts ]]; then
+    \builtin set -- "${PROMPT_COMMAND[0]-}"
+  else
+    \builtin set -- ${PROMPT_COMMAND[@]+"${PROMPT_COMMAND[@]}"}
+  fi
+  \builtin unset PROMPT_COMMAND
+  PROMPT_COMMAND=("$__outlast_prompt" "${@//"$__outlast_prompt"/:}")
+  __outlast_prompts=${#PROMPT_COMMAND[@]}
+}
+
+# Runs at top level first thing after an invocation: $1 is its status.
+__outlast_enter() {
+  \builtin local traps=
+  __outlast_resume=
+  case $- in *x*) \builtin set +x; __outlast_resume='\builtin set -x; ' ;; esac
+  case $- in *v*) \builtin set +v; __outlast_resume+='\builtin set -v; ' ;; esac
+  if [[ -n $__outlast_int ]]; then \builtin eval "$__outlast_int"; __outlast_int=; fi
+  \builtin printf '\0' >"$__outlast_dir/loop"
+  \builtin read -r -d '' -t 10 traps <"$__outlast_dir/loop" || traps=
+  [[ $traps == "$__outlast_traps" ]] || __outlast_sort_traps "$traps"
+  __outlast_keep_prompt
+  if [[ -n $__outlast_renamed ]]; then BASH_ARGV0=$__outlast_renamed; __outlast_renamed=; fi
+  if [[ -z $__outlast_opened ]]; then
+    __outlast_opened=1
+    __outlast_tell "opened ${__outlast_resume:+resume}"
+  elif [[ -n $__outlast_running ]]; then
+    \builtin set -- "$__outlast_running" "${__outlast_exit:-$1}"
+    __outlast_running= __outlast_exit=
+    __outlast_tell "completed $1 $2 ${__outlast_resume:+resume}"
+  fi
+}
+
+# Waits for work: a line NUMBER:FLAGS, `i` for standard input, `a` for an arguments file.
+# The long time-out keeps the user's TMOUT away.
+__outlast_wait() {
+  \builtin local line=
+  until \builtin read -r -t 999999999 line <"$__outlast_dir/control"; do
+    # 1 is the end of the file, or no file: the host is gone. Above 128 it was a signal.
+    [[ $? -gt 128 ]] || \builtin exit 129
+  done
+  __outlast_running=${line%%:*}
+  __outlast_file=$__outlast_dir/$__outlast_running.sh
+  __outlast_words=()
+  __outlast_input=/dev/null
+  case $line in *:*i*) __outlast_input=$__outlast_dir/$__outlast_running.in ;; esac
+  case $line in *:*a*) \builtin . "$__outlast_dir/$__outlast_running.args" ;; esac
+}
+
+__outlast_rename() { __outlast_renamed=$0; BASH_ARGV0=$1; }
+
+# The way out that cannot be intercepted (`builtin exit`, `set -e` with an ERR trap of the
+# user's): write the state down and become a fresh shell with the same process id, terminal
+# and children. Only the job table is lost. Without a host, or at rest, it is the real end.
+__outlast_rescue() {
+  [[ -n $__outlast_running && -p $__outlast_dir/control ]] || \builtin return 0
+  __outlast_options=$(\builtin shopt -p; \builtin set +o)
+  \builtin set +eux
+  __outlast_cwd=$PWD __outlast_histfile=${HISTFILE-}
+  HISTFILE=$__outlast_dir/history
+  \builtin printf '\0' >"$__outlast_dir/loop"
+  \builtin read -r -d '' -t 10 __outlast_traps <"$__outlast_dir/loop"
+  {
+    \builtin declare -p && \builtin declare -f && \builtin declare -F && \builtin alias -p &&
+      \builtin printf '%s\n' "$__outlast_traps" && { \builtin complete -p || :; } &&
+      \builtin printf '__outlast_whole=1\n'
+  } >"$__outlast_dir/state" 2>/dev/null || \builtin return 0
+  \builtin unset PROMPT_COMMAND
+  \builtin export HISTFILE
+  PROMPT_COMMAND=$__outlast_boot \builtin exec "$BASH" --noprofile --login -i <>/dev/tty >&0 2>&0
+}
+
+# What the rescued shell does instead of reading the user's files. `declare` refuses the
+# variables that bash keeps read-only, and says so to nobody. The options come last: `set -e`
+# must not end the restoration.
+__outlast_restore='\builtin . "$__outlast_dir/state" >/dev/null 2>&1;
+HISTFILE=$__outlast_histfile; [[ -n $HISTFILE ]] || \builtin unset HISTFILE;
+\builtin cd -- "$__outlast_cwd" 2>/dev/null;
+\builtin set -- ${__outlast_args[@]+"${__outlast_args[@]}"};
+__outlast_traps=none; \__outlast_tell rescued; \builtin eval "$__outlast_options" 2>/dev/null'
+
+__outlast_running= __outlast_exit= __outlast_int= __outlast_resume= __outlast_renamed=
+__outlast_errtrace= __outlast_farewell= __outlast_prompts=0 __outlast_opened= __outlast_words=()
+__outlast_on_exit='__outlast_exit=${__outlast_exit:-$?} __outlast_args=("$@"); \builtin trap -p >"$__outlast_dir/loop"; \__outlast_rescue; \builtin eval "$__outlast_farewell"'
+__outlast_on_error='{ [[ $- != *e* || $BASHPID != $$ || -z $__outlast_running ]] || \__outlast_leave "$?"; } 2>/dev/null'
+__outlast_prompt='__outlast_status=$?; \builtin trap -p EXIT ERR DEBUG >"$__outlast_dir/loop"; \__outlast_enter "$__outlast_status"; case $__outlast_resume in *DEBUG*) \builtin trap - DEBUG ;; esac; while \__outlast_wait; do { \__outlast_tell "running $__outlast_running"; \builtin . "$__outlast_file" ${__outlast_words[@]+"${__outlast_words[@]}"}; } <"$__outlast_input" >"$__outlast_dir/$__outlast_running.out" 2>"$__outlast_dir/$__outlast_running.err"; __outlast_status=$?; \builtin trap -p EXIT ERR DEBUG >"$__outlast_dir/loop"; \__outlast_enter "$__outlast_status"; case $__outlast_resume in *DEBUG*) \builtin trap - DEBUG ;; esac; done'
+\builtin printf -v __outlast_traps "trap -- '%s' EXIT\ntrap -- '%s' ERR\n" \
+  "$__outlast_on_exit" "$__outlast_on_error"

@@ -1,0 +1,46 @@
+//! What the runspace needs to know about a kind of shell: one file and one driver script each.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use super::bash::Bash;
+use super::error::StartError;
+use super::spec::{Command, Configuration, RunspaceSpec};
+
+/// How to start the shell.
+pub(super) struct Launch {
+    pub(super) program: &'static str,
+    pub(super) arguments: Vec<OsString>,
+    pub(super) environment: Vec<(OsString, OsString)>,
+    /// Files to write into the directory first.
+    pub(super) files: Vec<(String, Vec<u8>)>,
+}
+
+/// One invocation as the driver wants it.
+pub(super) struct Job {
+    /// Files to write into the directory, named after the invocation, removed when it is done.
+    pub(super) files: Vec<(String, Vec<u8>)>,
+    /// Letters for the driver, sent after the number.
+    pub(super) flags: &'static str,
+}
+
+/// A kind of shell. Its driver speaks the same lines on the same FIFOs as all others:
+/// it reads `NUMBER:FLAGS` from `control` and writes `opened`, `running NUMBER`,
+/// `completed NUMBER STATUS` and `rescued` to `status`; a last word `resume` asks for
+/// [`Engine::job`] with `resume` set next time.
+pub(super) trait Engine {
+    fn launch(&self, spec: &RunspaceSpec) -> Launch;
+    fn job(
+        &self,
+        directory: &Path,
+        number: u64,
+        command: &Command,
+        resume: bool,
+    ) -> Result<Job, StartError>;
+}
+
+pub(super) fn engine(configuration: Configuration) -> &'static dyn Engine {
+    match configuration {
+        Configuration::Bash => &Bash,
+    }
+}

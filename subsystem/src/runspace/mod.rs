@@ -1,0 +1,287 @@
+//! A live, interactive shell on a terminal, in which invocations run one after the other.
+//!
+//! The shell is driven by a script of its own language (`drivers/`), which waits for work on
+//! the FIFO `control` and reports on the FIFO `status`; neither is open while an invocation
+//! runs. An invocation's standard streams are FIFOs too, opened by path, so its children see
+//! descriptors 0, 1 and 2 and nothing else.
+
+mod bash;
+mod engine;
+mod error;
+mod fifo;
+mod invocation;
+mod quote;
+mod shell;
+mod spec;
+mod status;
+mod terminal;
+mod tree;
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use outlast_protocol::outcome::ExitStatus;
+use rustix::process::Signal;
+
+use self::engine::{Engine, Launch};
+pub use self::error::{OpenError, OpenFailure, StartError};
+use self::invocation::Invocation;
+use self::shell::Shell;
+pub use self::spec::{Command, Configuration, Event, Pipes, RunspaceSpec, StartSpec};
+use self::status::{Report, StatusChannel};
+use self::terminal::Terminal;
+
+/// How long the dead are waited for at most, after SIGKILL: a process in an uninterruptible
+/// wait must not hold us.
+const REAP: Duration = Duration::from_secs(5);
+
+/// A live shell. Dropping it kills nothing: use [`Runspace::close`].
+pub struct Runspace {
+    engine: &'static dyn Engine,
+    directory: PathBuf,
+    shell: Shell,
+    terminal: Terminal,
+    status: StatusChannel,
+    /// Held in both directions: the driver never sees the end of it while we live.
+    control: OwnedFd,
+    /// Lets the driver read back what it wrote, without a file or a process.
+    _loop: OwnedFd,
+    invocation: Option<Invocation>,
+    /// When the invocation began, in ticks of /proc.
+    began: u64,
+    /// Whether the driver wants something set again at the start of the next script.
+    resume: bool,
+    events: VecDeque<Event>,
+    exited: bool,
+}
+
+impl Runspace {
+    /// Starts the shell and waits until the user's own files have been read.
+    pub async fn open(spec: RunspaceSpec) -> Result<Self, OpenError> {
+        let engine = engine::engine(spec.configuration);
+        let launch = engine.launch(&spec);
+        let channels = prepare(&spec.directory, &launch).map_err(OpenFailure::Directory)?;
+        let (terminal, shell_end) = Terminal::open().map_err(OpenFailure::Terminal)?;
+        let shell = Shell::spawn(&spec, &launch, shell_end)?;
+        let mut runspace = Self {
+            engine,
+            directory: spec.directory,
+            shell,
+            terminal,
+            status: channels.status,
+            control: channels.control,
+            _loop: channels.echo,
+            invocation: None,
+            began: 0,
+            resume: false,
+            events: VecDeque::new(),
+            exited: false,
+        };
+        let opened = tokio::time::timeout(spec.open_timeout, runspace.opened()).await;
+        let failure = match opened {
+            Ok(Ok(())) => return Ok(runspace),
+            Ok(Err(failure)) => failure,
+            Err(_elapsed) => OpenFailure::TimedOut(spec.open_timeout.as_secs()),
+        };
+        while runspace.terminal.read_now().is_some() {}
+        let terminal = runspace.terminal.tail();
+        runspace.close(Duration::ZERO).await;
+        Err(OpenError { failure, terminal })
+    }
+
+    async fn opened(&mut self) -> Result<(), OpenFailure> {
+        loop {
+            tokio::select! {
+                report = self.status.next() => {
+                    if let Report::Opened { resume } = report.map_err(OpenFailure::Watch)? {
+                        self.resume = resume;
+                        return Ok(());
+                    }
+                }
+                bytes = self.terminal.read() => self.events.push_back(Event::Pty(bytes)),
+                ended = self.shell.ended() => {
+                    return Err(ended.map_or_else(OpenFailure::Watch, OpenFailure::Ended));
+                }
+            }
+        }
+    }
+
+    /// The shell's process id, and the id of its session.
+    pub fn pid(&self) -> u32 {
+        self.shell.pid()
+    }
+
+    /// The invocation that is running.
+    pub fn running(&self) -> Option<u64> {
+        self.invocation.as_ref().map(|invocation| invocation.number)
+    }
+
+    /// The last 64 KiB that the terminal said.
+    pub fn pty_tail(&self) -> Vec<u8> {
+        self.terminal.tail()
+    }
+
+    /// Starts an invocation. One at a time; after an error the runspace is as it was.
+    pub fn start(&mut self, start: &StartSpec) -> Result<Pipes, StartError> {
+        if let Some(number) = self.running() {
+            return Err(StartError::Busy(number));
+        }
+        if self.shell.has_ended() {
+            return Err(StartError::Ended);
+        }
+        let number = start.number;
+        let job = self
+            .engine
+            .job(&self.directory, number, &start.command, self.resume)?;
+        let (invocation, pipes) = Invocation::prepare(&self.directory, number, start.stdin, &job)?;
+        let stdin = if start.stdin { "i" } else { "" };
+        let line = format!("{number}:{stdin}{}\n", job.flags);
+        self.began = tree::now();
+        rustix::io::write(&self.control, line.as_bytes()).map_err(|error| {
+            StartError::Directory {
+                what: "to the driver",
+                source: error.into(),
+            }
+        })?;
+        self.invocation = Some(invocation);
+        Ok(pipes)
+    }
+
+    /// What happens next. Cancel-safe. After [`Event::Exited`] it says so again.
+    pub async fn next_event(&mut self) -> Event {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return event;
+            }
+            tokio::select! {
+                biased;
+                report = self.status.next() => match report {
+                    Ok(report) => self.on_report(report),
+                    Err(_error) => self.on_exit(ExitStatus::Signal(0)),
+                },
+                bytes = self.terminal.read() => self.events.push_back(Event::Pty(bytes)),
+                ended = self.shell.ended() => {
+                    self.on_exit(ended.unwrap_or(ExitStatus::Signal(0)));
+                }
+            }
+        }
+    }
+
+    fn on_report(&mut self, report: Report) {
+        match report {
+            Report::Opened { .. } => {}
+            Report::Rescued => {
+                let _ = fs::remove_file(self.directory.join("state"));
+            }
+            Report::Running { number } => {
+                if let Some(invocation) = self.invocation.as_mut().filter(|it| it.number == number)
+                {
+                    invocation.running();
+                }
+            }
+            Report::Completed {
+                number,
+                status,
+                resume,
+            } => {
+                // Anybody may write to the FIFO by its path, so only the expected counts.
+                if self.running() == Some(number) {
+                    self.invocation = None;
+                    self.resume = resume;
+                    self.events.push_back(Event::Completed { number, status });
+                }
+            }
+        }
+    }
+
+    /// What the shell said last comes before its end.
+    fn on_exit(&mut self, status: ExitStatus) {
+        if !self.exited {
+            self.exited = true;
+            while let Some(report) = self.status.next_now() {
+                self.on_report(report);
+            }
+            while let Some(bytes) = self.terminal.read_now() {
+                self.events.push_back(Event::Pty(bytes));
+            }
+            self.invocation = None;
+        }
+        self.events.push_back(Event::Exited(status));
+    }
+
+    /// Presses ^C: the invocation ends with 130 unless it has a trap of its own.
+    pub fn interrupt(&mut self) {
+        if self.invocation.is_some() {
+            self.terminal.interrupt();
+        }
+    }
+
+    /// Asks what the invocation runs to terminate. The shell goes on with the script.
+    pub fn terminate(&mut self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Kills what the invocation runs. A script that loops in the shell itself and ignores ^C
+    /// can only be ended with the shell, by [`Runspace::close`].
+    pub fn kill(&mut self) {
+        self.signal(Signal::KILL);
+    }
+
+    fn signal(&self, signal: Signal) {
+        if self.invocation.is_some() && !self.shell.has_ended() {
+            tree::signal_since(self.shell.pid(), self.began, signal);
+        }
+    }
+
+    /// Ends the shell and everything in its session: a hang-up, and after `grace` a kill. Only
+    /// what made a session of its own (setsid, a daemon) is left alone.
+    pub async fn close(mut self, grace: Duration) -> Option<ExitStatus> {
+        // Without it the driver knows that this is the end and no `exit` to recover from.
+        let _ = fs::remove_file(self.directory.join("control"));
+        let pid = self.shell.pid();
+        if !grace.is_zero() {
+            for signal in [Signal::CONT, Signal::HUP, Signal::TERM] {
+                tree::signal_session(pid, signal);
+            }
+            let _ = tokio::time::timeout(grace, self.ended()).await;
+        }
+        // A process may fork while /proc is read: repeat until nothing is left.
+        for _ in 0..16 {
+            if !tree::signal_session(pid, Signal::KILL) {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        tokio::time::timeout(REAP, self.ended()).await.ok()
+    }
+
+    /// Waits for the end of the shell, reading its terminal so that it can write.
+    async fn ended(&mut self) -> ExitStatus {
+        loop {
+            if let Event::Exited(status) = self.next_event().await {
+                return status;
+            }
+        }
+    }
+}
+
+struct Channels {
+    status: StatusChannel,
+    control: OwnedFd,
+    echo: OwnedFd,
+}
+
+fn prepare(directory: &Path, launch: &Launch) -> io::Result<Channels> {
+    for (name, content) in &launch.files {
+        invocation::write(&directory.join(name), content)?;
+    }
+    Ok(Channels {
+        status: StatusChannel::create(directory)?,
+        control: fifo::create(&directory.join("control"))?,
+        echo: fifo::create(&directory.join("loop"))?,
+    })
+}

@@ -1,0 +1,79 @@
+//! What a runspace is asked for, and what it answers.
+
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use outlast_protocol::outcome::ExitStatus;
+
+/// The kind of shell in a runspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Configuration {
+    /// An interactive bash with the user's login files.
+    Bash,
+}
+
+/// How to open a runspace.
+#[derive(Clone, Debug)]
+pub struct RunspaceSpec {
+    pub configuration: Configuration,
+    /// A private directory (0700) of the caller's for FIFOs and scripts; an absolute path.
+    pub directory: PathBuf,
+    /// The complete environment of the shell.
+    pub environment: Vec<(OsString, OsString)>,
+    pub working_directory: PathBuf,
+    /// How long the user's own files may take.
+    pub open_timeout: Duration,
+    /// The user's umask, not ours.
+    pub umask: u32,
+}
+
+/// What an invocation runs.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Text, as if it had been typed at the prompt all at once.
+    Script(Vec<u8>),
+    /// A script file: like `. name args…`, with `$0` and `${BASH_SOURCE[0]}` alike.
+    File {
+        script: Vec<u8>,
+        args: Vec<Vec<u8>>,
+        name: Vec<u8>,
+    },
+    /// One command of literal words: an alias or a keyword is not looked at, a function is.
+    Argv(Vec<Vec<u8>>),
+}
+
+/// How to start an invocation.
+#[derive(Clone, Debug)]
+pub struct StartSpec {
+    /// The caller's number for it, never used twice in a runspace.
+    pub number: u64,
+    pub command: Command,
+    /// Whether it gets a pipe as standard input, or `/dev/null`.
+    pub stdin: bool,
+}
+
+/// The caller's ends of an invocation's pipes, all nonblocking and close-on-exec.
+///
+/// Background children of the invocation keep the output pipes open after it has completed:
+/// read until the end of the file.
+#[derive(Debug)]
+pub struct Pipes {
+    /// Writing fails with `EPIPE` once nobody in the invocation can read it any more.
+    pub stdin: Option<OwnedFd>,
+    pub stdout: OwnedFd,
+    pub stderr: OwnedFd,
+}
+
+/// What happens in a runspace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The invocation has the shell's `$?`. Its background children may still write.
+    Completed { number: u64, status: ExitStatus },
+    /// The terminal said something: notes of the user's files, of job control, of the driver.
+    Pty(Bytes),
+    /// The shell itself is gone, with its real status. Nothing follows.
+    Exited(ExitStatus),
+}

@@ -1,0 +1,279 @@
+//! A runspace in a temporary home, and what a caller does with it.
+
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use outlast_protocol::outcome::ExitStatus;
+use outlast_subsystem::runspace::{
+    Command, Configuration, Event, OpenError, Pipes, Runspace, RunspaceSpec, StartSpec,
+};
+use outlast_subsystem::sys::readiness;
+use rustix::io::Errno;
+use tokio::io::{Interest, unix::AsyncFd};
+
+pub(crate) struct Home(tempfile::TempDir);
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(home.path().join(".runspace"))
+            .unwrap();
+        Self(home)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn write(&self, name: &str, content: &str) {
+        std::fs::write(self.path().join(name), content).unwrap();
+    }
+}
+
+/// What an invocation did.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) status: ExitStatus,
+    pub(crate) exited: Option<ExitStatus>,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
+    pub(crate) stdin_closed: bool,
+}
+
+impl Ran {
+    pub(crate) fn out(&self) -> &str {
+        std::str::from_utf8(&self.stdout).unwrap()
+    }
+
+    pub(crate) fn err(&self) -> &str {
+        std::str::from_utf8(&self.stderr).unwrap()
+    }
+}
+
+pub(crate) struct Bench {
+    pub(crate) runspace: Runspace,
+    pub(crate) home: Home,
+    number: u64,
+}
+
+impl Bench {
+    pub(crate) async fn open() -> Self {
+        Self::open_in(Home::new())
+            .await
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&error.terminal)))
+    }
+
+    pub(crate) async fn open_in(home: Home) -> Result<Self, OpenError> {
+        Self::open_within(home, Duration::from_secs(20)).await
+    }
+
+    pub(crate) async fn open_within(home: Home, open_timeout: Duration) -> Result<Self, OpenError> {
+        let variables = [
+            ("HOME", home.path().as_os_str().to_owned()),
+            ("PATH", std::env::var_os("PATH").unwrap()),
+            ("TERM", OsString::from("xterm-256color")),
+        ];
+        let spec = RunspaceSpec {
+            configuration: Configuration::Bash,
+            directory: home.path().join(".runspace"),
+            environment: variables.map(|(name, value)| (name.into(), value)).to_vec(),
+            working_directory: home.path().to_owned(),
+            open_timeout,
+            umask: 0o022,
+        };
+        Ok(Self {
+            runspace: Runspace::open(spec).await?,
+            home,
+            number: 0,
+        })
+    }
+
+    pub(crate) fn directory(&self) -> PathBuf {
+        self.home.path().join(".runspace")
+    }
+
+    pub(crate) async fn run(&mut self, script: &str) -> Ran {
+        self.run_command(Command::Script(script.into()), None).await
+    }
+
+    pub(crate) async fn run_with_stdin(&mut self, script: &str, input: &[u8]) -> Ran {
+        self.run_command(Command::Script(script.into()), Some(input))
+            .await
+    }
+
+    pub(crate) async fn argv(&mut self, words: &[&[u8]]) -> Ran {
+        let words = words.iter().map(|word| word.to_vec()).collect();
+        self.run_command(Command::Argv(words), None).await
+    }
+
+    pub(crate) async fn run_command(&mut self, command: Command, input: Option<&[u8]>) -> Ran {
+        let mut started = self.start_command(command, input.is_some());
+        let stdin = started.stdin.take();
+        let (end, (stdout, stderr), stdin_closed) = tokio::join!(
+            self.completion(),
+            started.read_to_end(),
+            write(stdin, input)
+        );
+        Ran {
+            status: end.unwrap_or_else(|status| status),
+            exited: end.err(),
+            stdout,
+            stderr,
+            stdin_closed,
+        }
+    }
+
+    /// Runs a script that says "go", and presses ^C then.
+    pub(crate) async fn interrupted(&mut self, script: &str, stdin: bool) -> Ran {
+        let mut started = self.start(script, stdin);
+        started.read_until("go\n").await;
+        self.wait_for_sleep().await;
+        self.runspace.interrupt();
+        let status = self.completion().await.unwrap();
+        let (stdout, stderr) = started.read_to_end().await;
+        Ran {
+            status,
+            exited: None,
+            stdout,
+            stderr,
+            stdin_closed: false,
+        }
+    }
+
+    /// The shell says "go" before it starts the next command; being interrupted in between is
+    /// as good, so this only lets it come that far in most runs.
+    async fn wait_for_sleep(&mut self) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    /// Process start times are counted in 10 ms.
+    pub(crate) async fn wait_a_tick(&mut self) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    pub(crate) fn start(&mut self, script: &str, stdin: bool) -> Started {
+        self.start_command(Command::Script(script.into()), stdin)
+    }
+
+    fn start_command(&mut self, command: Command, stdin: bool) -> Started {
+        self.number += 1;
+        let start = StartSpec {
+            number: self.number,
+            command,
+            stdin,
+        };
+        Started::new(self.runspace.start(&start).unwrap())
+    }
+
+    /// The status of the running invocation, or that of the shell if it has ended.
+    pub(crate) async fn completion(&mut self) -> Result<ExitStatus, ExitStatus> {
+        loop {
+            match self.runspace.next_event().await {
+                Event::Completed { number, status } => {
+                    assert_eq!(number, self.number);
+                    return Ok(status);
+                }
+                Event::Exited(status) => return Err(status),
+                Event::Pty(_) => {}
+            }
+        }
+    }
+
+    pub(crate) async fn close(self) -> Home {
+        self.runspace.close(Duration::from_millis(500)).await;
+        self.home
+    }
+}
+
+pub(crate) struct Started {
+    pub(crate) stdin: Option<OwnedFd>,
+    stdout: Reader,
+    stderr: Reader,
+}
+
+impl Started {
+    fn new(pipes: Pipes) -> Self {
+        let Pipes {
+            stdin,
+            stdout,
+            stderr,
+        } = pipes;
+        Self {
+            stdin,
+            stdout: Reader::new(stdout),
+            stderr: Reader::new(stderr),
+        }
+    }
+
+    pub(crate) async fn read_until(&mut self, end: &str) {
+        while !self.stdout.bytes.ends_with(end.as_bytes()) {
+            assert!(
+                self.stdout.read().await,
+                "{:?}",
+                String::from_utf8_lossy(&self.stdout.bytes)
+            );
+        }
+    }
+
+    pub(crate) async fn read_to_end(&mut self) -> (Vec<u8>, Vec<u8>) {
+        let Self { stdout, stderr, .. } = self;
+        tokio::join!(stdout.read_all(), stderr.read_all());
+        (
+            std::mem::take(&mut stdout.bytes),
+            std::mem::take(&mut stderr.bytes),
+        )
+    }
+}
+
+struct Reader {
+    pipe: AsyncFd<OwnedFd>,
+    bytes: Vec<u8>,
+}
+
+impl Reader {
+    fn new(pipe: OwnedFd) -> Self {
+        Self {
+            pipe: readiness::watch(pipe, Interest::READABLE).unwrap(),
+            bytes: Vec::new(),
+        }
+    }
+
+    async fn read(&mut self) -> bool {
+        loop {
+            let mut ready = self.pipe.readable().await.unwrap();
+            self.bytes.reserve(64 << 10);
+            let spare = rustix::buffer::spare_capacity(&mut self.bytes);
+            match ready.try_io(|pipe| Ok(rustix::io::read(pipe.get_ref(), spare)?)) {
+                Ok(count) => return count.unwrap() > 0,
+                Err(_would_block) => {}
+            }
+        }
+    }
+
+    async fn read_all(&mut self) {
+        while self.read().await {}
+    }
+}
+
+/// Writes all of it; says whether the reader went away first.
+async fn write(stdin: Option<OwnedFd>, input: Option<&[u8]>) -> bool {
+    let (Some(stdin), Some(mut input)) = (stdin, input) else {
+        return false;
+    };
+    let stdin = readiness::watch(stdin, Interest::WRITABLE).unwrap();
+    while !input.is_empty() {
+        let mut ready = stdin.writable().await.unwrap();
+        match rustix::io::write(stdin.get_ref(), input) {
+            Ok(count) => input = &input[count..],
+            Err(Errno::AGAIN) => ready.clear_ready(),
+            Err(Errno::PIPE) => return true,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    false
+}
