@@ -1,0 +1,118 @@
+//! From a stream to a server whose host key is believed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use russh::client::{self, Handle};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, sleep_until};
+
+use super::abortable::AbortableStream;
+use super::algorithms::preferred;
+use super::config::HostConfig;
+use super::error::ConnectErrorKind;
+use super::handler::{ConnectionHandler, HandlerEnds, ending};
+use super::host_key::HostKeyPolicy;
+use super::prompt::Prompt;
+
+/// 2 MiB, russh's default, gives 24 MiB/s at 40 ms of delay; this gives 120 and more.
+const WINDOW_SIZE: u32 = 16 * 1024 * 1024;
+/// More than 65535 is an error in russh.
+const PACKET_SIZE: u32 = 65535;
+
+pub(super) struct Handshaken {
+    pub(super) handle: Handle<ConnectionHandler>,
+    pub(super) ends: HandlerEnds,
+    pub(super) warnings: Vec<String>,
+}
+
+/// `spent` of the connect timeout is gone already; the time a person takes to answer is not counted.
+pub(super) async fn shake_hands<S>(
+    config: &HostConfig,
+    stream: S,
+    address: &str,
+    spent: Duration,
+    prompt: &dyn Prompt,
+) -> Result<Handshaken, ConnectErrorKind>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let policy = HostKeyPolicy::new(config);
+    let preferred = preferred(config, policy.known()).map_err(|none| {
+        let detail = format!(
+            "none of {} `{}` is supported here",
+            none.option, none.configured
+        );
+        ConnectErrorKind::Negotiation { detail }
+    })?;
+    let (handler, mut ends) = ConnectionHandler::new();
+    let (stream, settle) = AbortableStream::new(stream);
+    let connecting = client::connect_stream(client_config(config, preferred), stream, handler);
+    tokio::pin!(connecting);
+    let mut deadline = Instant::now() + config.connect_timeout.saturating_sub(spent);
+    let mut refusal = None;
+    let mut warnings = Vec::new();
+    let handle = loop {
+        tokio::select! {
+            biased;
+            Some(question) = ends.questions.recv() => {
+                let asked = Instant::now();
+                let verdict = policy.check(&question.presented, address, prompt).await;
+                deadline += asked.elapsed();
+                let is_accepted = verdict.is_ok();
+                match verdict {
+                    Ok(warning) => warnings.extend(warning),
+                    Err(error) => refusal = Some(error),
+                }
+                // The other end is gone if the connection broke meanwhile: `connecting` says so.
+                let _ = question.answer.send(is_accepted);
+            }
+            connected = &mut connecting => match connected {
+                Ok(handle) => break handle,
+                Err(error) => {
+                    return Err(refusal.map_or_else(|| failure(error), ConnectErrorKind::HostKey));
+                }
+            },
+            () = sleep_until(deadline) => {
+                let seconds = config.connect_timeout.as_secs();
+                return Err(ConnectErrorKind::TimedOut { phase: "key exchange", seconds });
+            }
+        }
+    };
+    let _ = settle.send(());
+    Ok(Handshaken {
+        handle,
+        ends,
+        warnings,
+    })
+}
+
+fn client_config(config: &HostConfig, preferred: russh::Preferred) -> Arc<client::Config> {
+    Arc::new(client::Config {
+        window_size: WINDOW_SIZE,
+        maximum_packet_size: PACKET_SIZE,
+        preferred,
+        keepalive_interval: config.keepalive.map(|keepalive| keepalive.interval),
+        keepalive_max: config
+            .keepalive
+            .and_then(|keepalive| usize::try_from(keepalive.count_max).ok())
+            .unwrap_or(3),
+        nodelay: true,
+        ..client::Config::default()
+    })
+}
+
+fn failure(error: russh::Error) -> ConnectErrorKind {
+    match error {
+        russh::Error::NoCommonAlgo { kind, ours, theirs } => ConnectErrorKind::Negotiation {
+            detail: format!(
+                "{kind:?}: we offer {}, it offers {}",
+                ours.join(","),
+                theirs.join(",")
+            ),
+        },
+        other => ConnectErrorKind::Disconnected {
+            reason: ending(&other),
+        },
+    }
+}

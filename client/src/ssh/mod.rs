@@ -1,0 +1,42 @@
+//! SSH transport: everything between a destination as typed and a byte stream to the subsystem.
+//!
+//! `russh` is used in this module and nowhere else: it moves fast and has traps, and its types do
+//! not appear in this module's interface. The order of use is [`resolve`], [`Connection::connect`],
+//! [`Connection::open_link`].
+
+mod abortable;
+mod agent;
+mod algorithms;
+mod authenticate;
+mod config;
+mod connection;
+mod destination;
+mod dial;
+mod environment;
+mod error;
+mod handler;
+mod handshake;
+mod host_key;
+mod identity;
+mod jump;
+mod known_hosts;
+mod link;
+mod link_task;
+mod open;
+mod options;
+mod prompt;
+mod proxy_command;
+mod quick_ack;
+
+pub use config::{
+    AddressFamily, Authentication, ConfigError, HostConfig, IgnoredOption, Keepalive, Proxy,
+    StrictHostKeyChecking, resolve,
+};
+pub use connection::{Connection, Description};
+pub use destination::{Destination, DestinationError};
+pub use environment::Environment;
+pub use error::{ConnectError, ConnectErrorKind, OpenError};
+pub use host_key::HostKeyError;
+pub use link::{Link, RemoteDiagnostics, RemoteExit};
+pub use options::SshOptions;
+pub use prompt::{Answer, NeverPrompt, NoTerminal, Prompt, PromptFuture, Question};
