@@ -24,6 +24,8 @@ struct Reader {
     open: ReaderOpen,
     /// Number of the last record handed on.
     last: Option<Seq>,
+    /// Number of the last record the consumer has written out.
+    consumed: Option<Seq>,
 }
 
 #[derive(Debug, Default)]
@@ -46,7 +48,8 @@ struct Input {
 pub struct Attachment {
     up: bool,
     next_reader: u32,
-    unanswered: BTreeMap<InvocationId, (Submit, Bytes)>,
+    /// In the order they were submitted: it is the order in which they are to run.
+    unanswered: Vec<(Submit, Bytes)>,
     inputs: BTreeMap<InvocationId, Input>,
     readers: BTreeMap<ReaderId, Reader>,
     outbox: VecDeque<Outgoing>,
@@ -57,7 +60,7 @@ impl Attachment {
     pub fn link_up(&mut self) {
         self.up = true;
         self.outbox.clear();
-        for (submit, body) in self.unanswered.values() {
+        for (submit, body) in &self.unanswered {
             self.outbox.push_back((submit.clone().into(), body.clone()));
         }
         for reader in self.readers.values() {
@@ -65,7 +68,17 @@ impl Attachment {
             if let Some(last) = reader.last {
                 open.from = From::Seq(last.next());
             }
+            let reader_id = open.reader;
             self.outbox.push_back((open.into(), Bytes::new()));
+            // The last acknowledgement may have been lost with the old link, or was never sent;
+            // without it the host would keep what nobody needs.
+            if let Some(seq) = reader.consumed {
+                let ack = ReaderAck {
+                    reader: reader_id,
+                    seq,
+                };
+                self.outbox.push_back((ack.into(), Bytes::new()));
+            }
         }
         for input in self.inputs.values_mut() {
             input.sent = input.taken;
@@ -89,8 +102,8 @@ impl Attachment {
         if submit.stdin {
             self.inputs.insert(submit.invocation, Input::default());
         }
-        self.unanswered
-            .insert(submit.invocation, (submit.clone(), body.clone()));
+        self.answered(submit.invocation);
+        self.unanswered.push((submit.clone(), body.clone()));
         self.say(submit.into(), body);
     }
 
@@ -107,20 +120,25 @@ impl Attachment {
 
     /// The host's answer to a submission, or its refusal.
     pub fn submitted(&mut self, answer: &Submitted) {
-        self.unanswered.remove(&answer.invocation);
+        self.answered(answer.invocation);
         self.input_taken(answer.invocation, answer.stdin_offset, false);
     }
 
     /// The host refused the submission.
     pub fn refused(&mut self, invocation: InvocationId) {
-        self.unanswered.remove(&invocation);
+        self.answered(invocation);
         self.inputs.remove(&invocation);
     }
 
     /// The invocation is over: its input is of no use.
     pub fn completed(&mut self, invocation: InvocationId) {
-        self.unanswered.remove(&invocation);
+        self.answered(invocation);
         self.inputs.remove(&invocation);
+    }
+
+    fn answered(&mut self, invocation: InvocationId) {
+        self.unanswered
+            .retain(|(submit, _)| submit.invocation != invocation);
     }
 
     /// More standard input. The caller keeps within [`STDIN_WINDOW`] beyond what was taken.
@@ -194,8 +212,10 @@ impl Attachment {
             }
             let skip = usize::try_from(input.sent.saturating_sub(start)).unwrap_or(piece.len());
             piece.advance(skip.min(piece.len()));
-            while !piece.is_empty() && input.sent.saturating_sub(input.taken) < STDIN_WINDOW {
-                let part = piece.split_to(piece.len().min(MAX_CHUNK));
+            let window = input.taken.saturating_add(STDIN_WINDOW);
+            while !piece.is_empty() && input.sent < window {
+                let room = usize::try_from(window.saturating_sub(input.sent)).unwrap_or(MAX_CHUNK);
+                let part = piece.split_to(piece.len().min(MAX_CHUNK).min(room));
                 let message = Stdin {
                     invocation,
                     offset: input.sent,
@@ -224,6 +244,7 @@ impl Attachment {
             Reader {
                 open: open.clone(),
                 last: None,
+                consumed: None,
             },
         );
         self.say(open.into(), Bytes::new());
@@ -246,7 +267,8 @@ impl Attachment {
 
     /// The consumer has written out everything up to `seq`.
     pub fn consumed(&mut self, reader: ReaderId, seq: Seq) {
-        if self.readers.contains_key(&reader) {
+        if let Some(known) = self.readers.get_mut(&reader) {
+            known.consumed = known.consumed.max(Some(seq));
             self.say(ReaderAck { reader, seq }.into(), Bytes::new());
         }
     }
@@ -341,6 +363,24 @@ mod tests {
     }
 
     #[test]
+    fn submissions_are_said_again_in_the_order_they_were_made() {
+        let ids = [3, 1, 2].map(|n| InvocationId(Uuid::from_u128(n)));
+        let mut attachment = Attachment::default();
+        for id in ids {
+            attachment.submit(submit(id), Bytes::new());
+        }
+        attachment.link_up();
+        let said: Vec<_> = drain(&mut attachment)
+            .into_iter()
+            .filter_map(|(message, _)| match message {
+                ToHost::Submit(submit) => Some(submit.invocation),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(said, ids);
+    }
+
+    #[test]
     fn input_is_sent_again_from_where_the_command_took_it() {
         let id = InvocationId(Uuid::from_u128(1));
         let mut attachment = Attachment::default();
@@ -382,7 +422,9 @@ mod tests {
         attachment.link_up();
         attachment.submit(submit(id), Bytes::new());
         let window = usize::try_from(STDIN_WINDOW).unwrap();
-        attachment.stdin(id, Bytes::from(vec![7; window + 10]));
+        // Pieces of odd sizes: the last one sent is cut to what the window leaves.
+        attachment.stdin(id, Bytes::from_static(b"odd"));
+        attachment.stdin(id, Bytes::from(vec![7; window + 7]));
         attachment.stdin_end(id);
         let (_, sent, end) = stdin_of(&drain(&mut attachment));
         assert_eq!((sent.len(), end), (window, false));
@@ -417,10 +459,15 @@ mod tests {
         assert!(attachment.accept(&record(1)));
         assert!(attachment.accept(&record(2)));
         attachment.link_down();
+        attachment.consumed(reader, Seq(1));
         attachment.link_up();
         let said = drain(&mut attachment);
         assert!(
             matches!(&said[0].0, ToHost::ReaderOpen(open) if open.from == From::Seq(Seq(3))),
+            "{said:?}"
+        );
+        assert!(
+            matches!(&said[1].0, ToHost::ReaderAck(ack) if ack.seq == Seq(1)),
             "{said:?}"
         );
         assert!(!attachment.accept(&record(2)));

@@ -18,7 +18,7 @@ use super::heartbeat::{Beat, Heartbeat};
 use super::to_client::ToClient;
 use super::to_host::{Ping, Pong, ToHost};
 use crate::codec::CodecError;
-use crate::frame::{Frame, FrameDecoder};
+use crate::frame::{Frame, FrameDecoder, HEADER};
 use crate::hello::{Hello, Incompatible, LINK_PROTOCOL, MAGIC};
 use crate::limits::{GREETING_TIME, MAX_FRAME, MAX_NOISE};
 use crate::message::DecodeError;
@@ -65,6 +65,8 @@ pub struct ClientLink {
     state: State,
     hello: Hello,
     decoder: FrameDecoder,
+    /// Largest payload the peer takes.
+    peer_limit: usize,
     heartbeat: Heartbeat,
     opened: Duration,
     pings: u64,
@@ -80,6 +82,7 @@ impl ClientLink {
             state: State::AwaitMagic(Vec::new()),
             hello,
             decoder: FrameDecoder::new(MAX_FRAME),
+            peer_limit: MAX_FRAME as usize,
             heartbeat: Heartbeat::new(now),
             opened: now,
             pings: 0,
@@ -95,8 +98,10 @@ impl ClientLink {
             // Only what is new can complete the magic: a trickling peer costs linear time.
             let searched = noise.len().saturating_sub(MAGIC.len());
             noise.extend_from_slice(bytes);
-            let Some(at) = find_magic(noise, searched) else {
-                if noise.len() > MAX_NOISE {
+            // Judged by where the magic starts, so that it does not matter how the stream is cut.
+            let Some(at) = find_magic(noise, searched).filter(|&at| at <= MAX_NOISE) else {
+                if noise.len() >= MAX_NOISE.saturating_add(MAGIC.len()) {
+                    noise.truncate(MAX_NOISE);
                     return Err(LinkError::NoMagic(core::mem::take(noise)));
                 }
                 return Ok(());
@@ -122,7 +127,7 @@ impl ClientLink {
         };
         match (&self.state, message) {
             (State::AwaitHello, ToClient::Hello(peer)) => {
-                self.hello.negotiate(&peer)?;
+                self.meet(&peer)?;
                 self.state = State::Open;
                 self.events.push_back(LinkEvent::Open(peer));
                 let hello = self.hello.clone();
@@ -135,6 +140,18 @@ impl ClientLink {
                 Bytes::new(),
             ),
             (State::Open, ToClient::Pong(_)) => Ok(()),
+            (State::Open, ToClient::Hello(_)) => Err(DecodeError::Unexpected {
+                expected: "any message but a second Hello",
+                got: "Hello".into(),
+            }
+            .into()),
+            (State::Open, ToClient::Attached(attached)) => {
+                // The relay greeted; from here on it is the host that speaks and is spoken to.
+                self.meet(&attached.hello)?;
+                let message = ToClient::Attached(attached);
+                self.events.push_back(LinkEvent::Message(message, body));
+                Ok(())
+            }
             (State::Open, message) => {
                 self.events.push_back(LinkEvent::Message(message, body));
                 Ok(())
@@ -147,6 +164,13 @@ impl ClientLink {
         }
     }
 
+    /// Agrees with the one who speaks at the other end.
+    fn meet(&mut self, peer: &Hello) -> Result<(), Incompatible> {
+        self.hello.negotiate(peer)?;
+        self.peer_limit = peer.max_frame.min(MAX_FRAME) as usize;
+        Ok(())
+    }
+
     /// The peer closed its side: what to tell if it never greeted.
     pub fn handle_end(&mut self) -> Result<(), LinkError> {
         match &mut self.state {
@@ -157,7 +181,16 @@ impl ClientLink {
 
     /// Sends a message with raw bytes behind it.
     pub fn send(&mut self, message: &ToHost, body: Bytes) -> Result<(), LinkError> {
-        self.output.push_back(message.head(body.len())?.into());
+        let head = message.head(body.len())?;
+        let payload = head.len().saturating_sub(HEADER).saturating_add(body.len());
+        if payload > self.peer_limit {
+            return Err(CodecError(alloc::format!(
+                "a message of {payload} bytes; the remote end takes {}",
+                self.peer_limit
+            ))
+            .into());
+        }
+        self.output.push_back(head.into());
         if !body.is_empty() {
             self.output.push_back(body);
         }

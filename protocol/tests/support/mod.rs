@@ -1,0 +1,7 @@
+//! What the tests of the wire share. Each test binary uses a part of it.
+#![allow(dead_code, unreachable_pub)]
+
+pub mod direction;
+pub mod fixtures;
+pub mod hex;
+pub mod random;
