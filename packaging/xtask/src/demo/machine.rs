@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use crate::failure::{Context as _, Failure};
@@ -155,9 +156,18 @@ pub(super) fn kill9(pid: u32) {
     }
 }
 
-pub(super) fn ends_in_time(child: &Child) -> bool {
-    let Ok(pidfd) = pidfd_open(Pid::from_child(child), PidfdFlags::empty()) else {
-        return false;
+fn ends_in_time(child: &Child) -> bool {
+    is_gone_in_time(child.id())
+}
+
+/// Waits for the end of any process of ours.
+pub(super) fn is_gone_in_time(pid: u32) -> bool {
+    let Some(pid) = Pid::from_raw(pid.cast_signed()) else {
+        return true;
+    };
+    let pidfd = match pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(pidfd) => pidfd,
+        Err(error) => return error == Errno::SRCH,
     };
     let timeout = Timespec::try_from(PATIENCE).ok();
     poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], timeout.as_ref()).is_ok_and(|count| count > 0)

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::Child;
 use std::sync::mpsc;
 
-use super::machine::{PATIENCE, Said};
+use super::machine::{self, PATIENCE, Said};
 use super::stage::Stage;
 use crate::failure::{Context as _, Failure};
 
