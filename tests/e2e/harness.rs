@@ -1,5 +1,6 @@
 //! The harness itself, tried with plain OpenSSH: a test of Outlast can be no better than this.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
 use outlast_tests::sshd::NOISE;
@@ -53,6 +54,65 @@ fn mounted_home_hides_the_real_one() {
         &["server", "[ \"$PWD\" = ~ ] && [ ~ = \"$HOME\" ]"],
     )
     .success();
+}
+
+#[test]
+fn home_without_mounts_is_noisy_too() {
+    let sshd = Sshd::builder()
+        .subsystem(Subsystem::Absent)
+        .without_mounts()
+        .start();
+    let machine = ClientMachine::knowing("server", &sshd);
+    assert!(!sshd.hides_real_home());
+    let expected = format!("{NOISE}\n{}\n", sshd.home().display());
+    ssh(&machine, &["server", "echo ~"])
+        .success()
+        .stdout_is(&expected);
+}
+
+#[test]
+fn built_subsystem_is_reachable_by_name_and_by_path() {
+    let found = |sshd: &Sshd, script: &str| {
+        let machine = ClientMachine::knowing("server", sshd);
+        ssh(&machine, &["server", script])
+    };
+    let by_name = "command -v outlast-subsystem && [ -s \"$(command -v outlast-subsystem)\" ]";
+    found(
+        &Sshd::builder().subsystem(Subsystem::OnlyInPath).start(),
+        by_name,
+    )
+    .success();
+    let without = Sshd::builder()
+        .subsystem(Subsystem::OnlyInPath)
+        .without_mounts()
+        .start();
+    found(&without, by_name).success();
+    found(&plain_sshd(), by_name).code(1);
+}
+
+#[test]
+fn detached_processes_of_a_session_end_with_the_server() {
+    let sshd = plain_sshd();
+    let machine = ClientMachine::knowing("server", &sshd);
+    let script = "setsid sleep 1000 </dev/null >/dev/null 2>&1 & echo pid $!";
+    let output = ssh(&machine, &["server", script]);
+    let text = output.success().stdout_text();
+    let pid: u32 = text.trim_end().rsplit_once(' ').unwrap().1.parse().unwrap();
+    assert!(process::is_alive(pid));
+    drop(sshd);
+    process::wait_gone(pid);
+}
+
+#[test]
+fn processes_of_a_client_machine_end_with_it() {
+    let machine = ClientMachine::new();
+    let mut sleep = machine
+        .command(Path::new("sleep"), &["1000"])
+        .spawn()
+        .unwrap();
+    assert_eq!(machine.processes().len(), 1);
+    drop(machine);
+    assert_eq!(sleep.wait().unwrap().signal(), Some(9));
 }
 
 #[test]

@@ -36,7 +36,7 @@ impl Home {
         let home = Self {
             path: directory.join("home"),
             bin: directory.join("bin"),
-            mounted_over: can_mount().then_some(real),
+            mounted_over: (settings.may_mount && can_mount()).then_some(real),
         };
         fs::create_dir(&home.path).unwrap();
         fs::create_dir(&home.bin).unwrap();
@@ -64,16 +64,16 @@ impl Home {
     /// A command that runs its arguments with this home. `binary` is brought along by a mount of
     /// its own, since a checkout below the real home is out of sight in there.
     pub(super) fn command(&self, binary: Option<&Path>) -> Command {
+        if is_root() {
+            // sshd refuses to start without it; packages make it, containers forget it.
+            let _ = fs::create_dir_all("/run/sshd");
+        }
         let Some(real) = &self.mounted_over else {
             if let Some(binary) = binary {
                 let _ = symlink(binary, self.subsystem());
             }
             return Command::new("env");
         };
-        if is_root() {
-            // sshd refuses to start without it; packages make it, containers forget it.
-            let _ = fs::create_dir_all("/run/sshd");
-        }
         if binary.is_some() {
             fs::write(self.subsystem(), "").unwrap();
         }

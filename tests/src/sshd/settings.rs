@@ -25,6 +25,7 @@ pub struct Builder {
     pub(super) address: String,
     pub(super) bashrc: Option<String>,
     subsystem: Subsystem,
+    pub(super) may_mount: bool,
     max_sessions: u32,
     extra: Vec<String>,
 }
@@ -35,6 +36,7 @@ impl Default for Builder {
             address: "127.0.0.1".to_owned(),
             bashrc: None,
             subsystem: Subsystem::default(),
+            may_mount: true,
             max_sessions: 10,
             extra: Vec::new(),
         }
@@ -61,6 +63,12 @@ impl Builder {
     /// Replaces the noisy `.bashrc`.
     pub fn bashrc(mut self, text: &str) -> Self {
         self.bashrc = Some(text.to_owned());
+        self
+    }
+
+    /// Gives sessions their home as it is done without root: by `SetEnv HOME=` alone.
+    pub fn without_mounts(mut self) -> Self {
+        self.may_mount = false;
         self
     }
 
