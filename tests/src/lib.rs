@@ -1,1 +1,48 @@
-//! Harness.
+//! The harness of the end-to-end tests: a real OpenSSH server, client machines, a network that can
+//! be cut, a terminal, and the questions one asks of `/proc` afterwards.
+//!
+//! Everything waits for events (a line, a file, the end of a process, bytes on a socket), never for
+//! time. A deadline only turns a hang into a message.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`sshd`] | one OpenSSH server on a loopback address, with a noisy home of its own |
+//! | [`client`] | a client machine: `OUTLAST_HOME`, keys, ssh_config; runs `outlast` and `ssh` |
+//! | [`proxy`] | a TCP proxy that cuts, stalls, trickles and counts |
+//! | [`pty`] | a program on a terminal |
+//! | [`gate`] | named events between a test and a remote script |
+//! | [`process`] | what `/proc` says: who is left, who has gone |
+//! | [`stream`] | numbered lines, to prove that a stream is byte-exact |
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a harness reports by panicking in the test that uses it"
+)]
+
+pub mod account;
+pub mod binaries;
+pub mod client;
+pub mod deadline;
+pub mod failure;
+pub mod file_event;
+pub mod gate;
+pub mod host_entry;
+pub mod leftovers;
+pub mod output;
+pub mod process;
+pub mod proxy;
+pub mod pty;
+pub mod running;
+pub mod sshd;
+pub mod stream;
+pub mod transcript;
+
+pub use client::ClientMachine;
+pub use gate::Gate;
+pub use output::Output;
+pub use proxy::Proxy;
+pub use running::Running;
+pub use sshd::{Sshd, Subsystem};

@@ -1,1 +1,54 @@
-fn main() {}
+//! `cargo xtask`: everything the repository does besides compiling.
+#![allow(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "these commands exist to talk to the person who typed them"
+)]
+
+mod cargo;
+mod ci;
+mod demo;
+mod failure;
+mod purity;
+mod steps;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
+
+use failure::Failure;
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  demo [HOST]      Show the main job: a session that outlasts its connection. Without HOST an
+                   embedded SSH server on loopback is used; nothing needs to be configured
+  test [FILTER…]   Install what is missing, build everything, run the tests
+  ci               Everything that must hold before a merge: format, lints, licences, purity, tests
+  help             This text
+
+Details: CONTRIBUTING is in the README; the harness is described in tests/src/lib.rs.
+";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        ["demo"] => demo::run(None),
+        ["demo", host] if !host.starts_with('-') => demo::run(Some(host)),
+        ["test", filters @ ..] => test::run(filters),
+        ["ci"] => ci::run(),
+        _ => Err(Failure::usage(&words)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask: {failure}");
+            failure.code()
+        }
+    }
+}

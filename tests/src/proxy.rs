@@ -1,0 +1,233 @@
+//! A network to be broken: a TCP proxy on loopback that a test cuts, stalls, slows and counts.
+
+mod pump;
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, RwLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::fd::OwnedFd;
+
+use crate::deadline::Deadline;
+
+/// What happens to bytes, and to new connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Forward,
+    /// Nothing passes either way and nothing is closed: a dead router, a suspended laptop.
+    Stall,
+    /// At most `bytes` at a time, and then none for `every`.
+    Trickle {
+        bytes: usize,
+        every: Duration,
+    },
+    /// New connections are reset at once; old ones go on.
+    Refuse,
+}
+
+pub struct Proxy {
+    address: SocketAddr,
+    network: Arc<Network>,
+    accepting: Option<JoinHandle<()>>,
+}
+
+/// What the test's thread and the connections' threads share.
+struct Network {
+    target: SocketAddr,
+    /// Held for reading while bytes move: once a new mode is set, nothing moves by the old one.
+    mode: RwLock<Mode>,
+    /// Bytes from the server after which the connection carrying them is cut, once.
+    cut_at: Mutex<Option<u64>>,
+    connections: Mutex<Vec<Connection>>,
+    up: AtomicU64,
+    down: AtomicU64,
+    progress: (Mutex<()>, Condvar),
+    closing: AtomicBool,
+}
+
+struct Connection {
+    cut: Arc<AtomicBool>,
+    wake: Arc<OwnedFd>,
+    thread: JoinHandle<()>,
+}
+
+impl Proxy {
+    pub fn to(target: SocketAddr) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback");
+        let address = listener.local_addr().expect("bound above");
+        let network = Arc::new(Network {
+            target,
+            mode: RwLock::new(Mode::Forward),
+            cut_at: Mutex::new(None),
+            connections: Mutex::default(),
+            up: AtomicU64::new(0),
+            down: AtomicU64::new(0),
+            progress: (Mutex::new(()), Condvar::new()),
+            closing: AtomicBool::new(false),
+        });
+        let accepting = std::thread::spawn({
+            let network = Arc::clone(&network);
+            move || network.accept(&listener)
+        });
+        Self {
+            address,
+            network,
+            accepting: Some(accepting),
+        }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Resets all connections, on both sides, with whatever they still hold. Done when it returns.
+    pub fn cut(&self) {
+        self.network.cut_all();
+    }
+
+    /// Cuts the connection as soon as the server has sent `count` more bytes through the proxy.
+    pub fn cut_after(&self, count: u64) {
+        *self.network.cut_at.lock().unwrap() = Some(self.bytes_down() + count);
+    }
+
+    pub fn stall(&self) {
+        self.set(Mode::Stall);
+    }
+
+    pub fn trickle(&self, bytes: usize, every: Duration) {
+        self.set(Mode::Trickle { bytes, every });
+    }
+
+    pub fn refuse(&self) {
+        self.set(Mode::Refuse);
+    }
+
+    pub fn resume(&self) {
+        self.set(Mode::Forward);
+    }
+
+    /// Bytes that have gone from clients to the server.
+    pub fn bytes_up(&self) -> u64 {
+        self.network.up.load(Ordering::SeqCst)
+    }
+
+    /// Bytes that have gone from the server to clients.
+    pub fn bytes_down(&self) -> u64 {
+        self.network.down.load(Ordering::SeqCst)
+    }
+
+    /// Waits until the server has sent `count` bytes in all.
+    #[track_caller]
+    pub fn wait_bytes_down(&self, count: u64) {
+        let deadline = Deadline::usual();
+        let (mutex, changed) = &self.network.progress;
+        let mut guard = mutex.lock().unwrap();
+        while self.bytes_down() < count {
+            let down = self.bytes_down();
+            assert!(
+                !deadline.has_passed(),
+                "only {down} of {count} bytes came in time"
+            );
+            guard = changed.wait_timeout(guard, deadline.remaining()).unwrap().0;
+        }
+    }
+
+    /// Connections that are still up.
+    pub fn connections(&self) -> usize {
+        self.network.live_connections()
+    }
+
+    fn set(&self, mode: Mode) {
+        *self.network.mode.write().unwrap() = mode;
+        for connection in self.network.connections.lock().unwrap().iter() {
+            connection.wake();
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.network.closing.store(true, Ordering::SeqCst);
+        self.network.cut_all();
+        // The accepting thread wakes by what it waits for.
+        let _ = TcpStream::connect(self.address);
+        if let Some(accepting) = self.accepting.take() {
+            let _ = accepting.join();
+        }
+    }
+}
+
+impl Network {
+    fn accept(self: &Arc<Self>, listener: &TcpListener) {
+        while let Ok((client, _)) = listener.accept() {
+            if self.closing.load(Ordering::SeqCst) {
+                return;
+            }
+            // Refused by the mode, or by a server that is not there: both are a reset.
+            let server = match self.mode() {
+                Mode::Refuse => None,
+                _ => TcpStream::connect(self.target).ok(),
+            };
+            match server {
+                Some(server) => self.carry(client, server),
+                None => pump::reset(&client),
+            }
+        }
+    }
+
+    fn carry(self: &Arc<Self>, client: TcpStream, server: TcpStream) {
+        let cut = Arc::new(AtomicBool::new(false));
+        let wake = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC).expect("eventfd");
+        let wake = Arc::new(wake);
+        let thread = std::thread::spawn({
+            let (network, cut, wake) = (Arc::clone(self), Arc::clone(&cut), Arc::clone(&wake));
+            move || pump::run(&network, &client, &server, &cut, &wake)
+        });
+        self.connections
+            .lock()
+            .unwrap()
+            .push(Connection { cut, wake, thread });
+    }
+
+    fn cut_all(&self) {
+        let connections = std::mem::take(&mut *self.connections.lock().unwrap());
+        for connection in &connections {
+            connection.cut.store(true, Ordering::SeqCst);
+            connection.wake();
+        }
+        for connection in connections {
+            let _ = connection.thread.join();
+        }
+    }
+
+    fn live_connections(&self) -> usize {
+        let mut connections = self.connections.lock().unwrap();
+        connections.retain(|connection| !connection.thread.is_finished());
+        connections.len()
+    }
+
+    fn mode(&self) -> Mode {
+        *self.mode.read().unwrap()
+    }
+
+    /// How many bytes may still come down before the cut.
+    fn allowance_down(&self) -> Option<u64> {
+        let cut_at = *self.cut_at.lock().unwrap();
+        Some(cut_at?.saturating_sub(self.down.load(Ordering::SeqCst)))
+    }
+
+    fn count(&self, counter: &AtomicU64, bytes: usize) {
+        counter.fetch_add(bytes as u64, Ordering::SeqCst);
+        let _guard = self.progress.0.lock().unwrap();
+        self.progress.1.notify_all();
+    }
+}
+
+impl Connection {
+    fn wake(&self) {
+        let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
+    }
+}

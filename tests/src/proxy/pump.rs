@@ -1,0 +1,173 @@
+//! One proxied connection: one thread that owns both sockets, so that dropping them resets both.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::OwnedFd;
+
+use super::{Mode, Network};
+
+/// One direction of a connection.
+struct Direction<'a> {
+    from: &'a TcpStream,
+    to: &'a TcpStream,
+    counter: &'a AtomicU64,
+    is_down: bool,
+    pending: Vec<u8>,
+    ended: bool,
+}
+
+/// The connection is over, by an error or by the test's will: both sides are to be reset.
+struct Broken;
+
+pub(super) fn run(
+    network: &Network,
+    client: &TcpStream,
+    server: &TcpStream,
+    cut: &AtomicBool,
+    wake: &OwnedFd,
+) {
+    let direction = |from, to, counter, is_down| Direction {
+        from,
+        to,
+        counter,
+        is_down,
+        pending: Vec::new(),
+        ended: false,
+    };
+    let up = direction(client, server, &network.up, false);
+    let down = direction(server, client, &network.down, true);
+    for socket in [client, server] {
+        let _ = socket.set_nonblocking(true);
+        let _ = socket.set_nodelay(true);
+    }
+    if carry(network, [up, down], cut, wake).is_err() {
+        reset(client);
+        reset(server);
+    }
+}
+
+/// The close that follows sends RST instead of FIN.
+pub(super) fn reset(socket: &TcpStream) {
+    let _ = rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO));
+}
+
+fn carry(
+    network: &Network,
+    mut directions: [Direction<'_>; 2],
+    cut: &AtomicBool,
+    wake: &OwnedFd,
+) -> Result<(), Broken> {
+    let mut pause = None;
+    while directions.iter().any(|direction| !direction.ended) {
+        let moving = network.mode() != Mode::Stall && pause.is_none();
+        wait(&directions, wake, moving, pause.take());
+        if cut.load(Ordering::SeqCst) {
+            return Err(Broken);
+        }
+        let mode = network.mode.read().unwrap();
+        if *mode == Mode::Stall || !moving {
+            continue;
+        }
+        for direction in &mut directions {
+            direction.step(network, *mode)?;
+        }
+        if let Mode::Trickle { every, .. } = *mode {
+            pause = Some(every);
+        }
+    }
+    Ok(())
+}
+
+/// Waits for whatever can go on. A socket nobody wants anything from is left out, or its hang-up
+/// would wake this thread without end.
+fn wait(directions: &[Direction<'_>; 2], wake: &OwnedFd, moving: bool, pause: Option<Duration>) {
+    let mut fds = vec![PollFd::new(wake, PollFlags::IN)];
+    for direction in directions
+        .iter()
+        .filter(|direction| moving && !direction.ended)
+    {
+        if direction.pending.is_empty() {
+            fds.push(PollFd::from_borrowed_fd(
+                direction.from.as_fd(),
+                PollFlags::IN,
+            ));
+        } else {
+            fds.push(PollFd::from_borrowed_fd(
+                direction.to.as_fd(),
+                PollFlags::OUT,
+            ));
+        }
+    }
+    let timeout = pause.and_then(|pause| Timespec::try_from(pause).ok());
+    let _ = poll(&mut fds, timeout.as_ref());
+    let mut count = [0; 8];
+    let _ = rustix::io::read(wake, &mut count);
+}
+
+impl Direction<'_> {
+    fn step(&mut self, network: &Network, mode: Mode) -> Result<(), Broken> {
+        if self.ended {
+            return Ok(());
+        }
+        if self.pending.is_empty() {
+            self.receive(mode)?;
+        }
+        self.send(network)
+    }
+
+    fn receive(&mut self, mode: Mode) -> Result<(), Broken> {
+        let mut buffer = vec![0; 64 * 1024];
+        if let Mode::Trickle { bytes, .. } = mode {
+            buffer.truncate(bytes.max(1));
+        }
+        match self.from.read(&mut buffer) {
+            Ok(0) => {
+                self.ended = true;
+                let _ = self.to.shutdown(Shutdown::Write);
+            }
+            Ok(count) => {
+                buffer.truncate(count);
+                self.pending = buffer;
+            }
+            Err(error) if is_transient(&error) => {}
+            Err(_) => return Err(Broken),
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, network: &Network) -> Result<(), Broken> {
+        let allowance = if self.is_down {
+            network.allowance_down()
+        } else {
+            None
+        };
+        let limit = allowance.map_or(usize::MAX, |left| {
+            usize::try_from(left).unwrap_or(usize::MAX)
+        });
+        let chunk = &self.pending[..self.pending.len().min(limit)];
+        if !chunk.is_empty() {
+            match self.to.write(chunk) {
+                Ok(count) => {
+                    self.pending.drain(..count);
+                    network.count(self.counter, count);
+                }
+                Err(error) if is_transient(&error) => {}
+                Err(_) => return Err(Broken),
+            }
+        }
+        if self.is_down && network.allowance_down() == Some(0) {
+            *network.cut_at.lock().unwrap() = None;
+            return Err(Broken);
+        }
+        Ok(())
+    }
+}
+
+fn is_transient(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}

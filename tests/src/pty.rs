@@ -1,0 +1,144 @@
+//! A program on a terminal: prompts, Ctrl-C, window sizes.
+
+use std::fs::File;
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
+
+use rustix::event::PollFlags;
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+
+use crate::deadline::Deadline;
+use crate::failure::show_if_failing;
+use crate::output::Output;
+use crate::running::shown;
+use crate::transcript::Transcript;
+
+pub const CTRL_C: &str = "\x03";
+pub const CTRL_D: &str = "\x04";
+pub const ENTER: &str = "\r";
+
+/// Killed when dropped. stdout and stderr are one stream here, as on every terminal.
+pub struct OnPty {
+    command: String,
+    child: Child,
+    terminal: File,
+    pub screen: Transcript,
+    finished: bool,
+}
+
+impl OnPty {
+    pub fn start(command: &Command) -> Self {
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let terminal = openpt(flags).expect("a pty");
+        grantpt(&terminal).expect("grantpt");
+        unlockpt(&terminal).expect("unlockpt");
+        let name = ptsname(&terminal, Vec::new()).expect("ptsname");
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let inner: File = rustix::fs::open(name, flags, Mode::empty())
+            .expect("the pty")
+            .into();
+        let terminal = File::from(terminal);
+        resize(&terminal, 24, 80);
+        let child = on_controlling_terminal(command)
+            .stdin(inner.try_clone().expect("dup"))
+            .stdout(inner.try_clone().expect("dup"))
+            .stderr(inner)
+            .spawn()
+            .expect("setsid comes with util-linux");
+        let shown = shown(command);
+        let reader = terminal.try_clone().expect("dup");
+        Self {
+            screen: Transcript::of(format!("terminal of `{shown}`"), reader),
+            command: shown,
+            child,
+            terminal,
+            finished: false,
+        }
+    }
+
+    /// Waits until the text is on the screen, behind what earlier waits have found.
+    #[track_caller]
+    pub fn expect(&self, text: &str) -> &Self {
+        self.screen.wait_text(text);
+        self
+    }
+
+    pub fn send(&self, keys: &str) -> &Self {
+        (&self.terminal)
+            .write_all(keys.as_bytes())
+            .expect("a pty takes keys");
+        self
+    }
+
+    pub fn resize(&self, rows: u16, columns: u16) -> &Self {
+        resize(&self.terminal, rows, columns);
+        self
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    #[track_caller]
+    pub fn wait(mut self) -> Output {
+        let deadline = Deadline::usual();
+        let pidfd = pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty());
+        let ended = deadline.poll(pidfd.expect("our child is still ours"), PollFlags::IN);
+        assert!(ended, "`{}` has not ended in time", self.command);
+        self.finished = true;
+        let status = self.child.wait().expect("our child is still ours");
+        let stdout = self.screen.wait_end(deadline);
+        Output {
+            command: self.command.clone(),
+            status,
+            stdout,
+            stderr: Vec::new(),
+        }
+    }
+}
+
+impl Drop for OnPty {
+    fn drop(&mut self) {
+        if !self.finished {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+            show_if_failing(&format!("terminal of `{}`", self.command), || {
+                self.screen.text()
+            });
+        }
+    }
+}
+
+/// `setsid --ctty` makes descriptor 0 the controlling terminal and then *becomes* the program, so
+/// the pid is the program's and no unsafe `pre_exec` is needed.
+fn on_controlling_terminal(command: &Command) -> Command {
+    let mut wrapped = Command::new("/usr/bin/setsid");
+    wrapped
+        .arg("--ctty")
+        .arg(command.get_program())
+        .args(command.get_args())
+        .env_clear();
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            wrapped.env(name, value);
+        }
+    }
+    if let Some(directory) = command.get_current_dir() {
+        wrapped.current_dir(directory);
+    }
+    wrapped.stdin(Stdio::null());
+    wrapped
+}
+
+fn resize(terminal: &File, rows: u16, columns: u16) {
+    let size = Winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    tcsetwinsize(terminal, size).expect("a pty has a size");
+}

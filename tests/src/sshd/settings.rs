@@ -1,0 +1,145 @@
+//! How a server is to be: the builder, and the configuration file it becomes.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use super::{Home, Sshd};
+use crate::binaries;
+
+/// What `ssh -s HOST outlast` finds.
+#[derive(Clone, Debug, Default)]
+pub enum Subsystem {
+    /// The built `outlast-subsystem`.
+    #[default]
+    Built,
+    /// Not configured, but the binary is in the PATH of sessions.
+    OnlyInPath,
+    /// Neither configured nor in the PATH.
+    Absent,
+    /// Any other command.
+    Command(String),
+}
+
+#[derive(Clone)]
+pub struct Builder {
+    pub(super) address: String,
+    pub(super) bashrc: Option<String>,
+    subsystem: Subsystem,
+    pub(super) may_mount: bool,
+    max_sessions: u32,
+    extra: Vec<String>,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            address: "127.0.0.1".to_owned(),
+            bashrc: None,
+            subsystem: Subsystem::default(),
+            may_mount: true,
+            max_sessions: 10,
+            extra: Vec::new(),
+        }
+    }
+}
+
+impl Builder {
+    /// 127.0.0.2, .3, .4 are three hosts.
+    pub fn address(mut self, ip: &str) -> Self {
+        ip.clone_into(&mut self.address);
+        self
+    }
+
+    pub fn subsystem(mut self, subsystem: Subsystem) -> Self {
+        self.subsystem = subsystem;
+        self
+    }
+
+    pub fn max_sessions(mut self, count: u32) -> Self {
+        self.max_sessions = count;
+        self
+    }
+
+    /// Replaces the noisy `.bashrc`.
+    pub fn bashrc(mut self, text: &str) -> Self {
+        self.bashrc = Some(text.to_owned());
+        self
+    }
+
+    /// Gives sessions their home as it is done without root: by `SetEnv HOME=` alone.
+    pub fn without_mounts(mut self) -> Self {
+        self.may_mount = false;
+        self
+    }
+
+    /// One more line of configuration, before ours: the first value of an option holds.
+    pub fn extra(mut self, line: &str) -> Self {
+        self.extra.push(line.to_owned());
+        self
+    }
+
+    pub fn start(self) -> Sshd {
+        Sshd::start_with(self)
+    }
+
+    /// The binary that has to be reachable inside the sessions.
+    pub(super) fn binary(&self) -> Option<PathBuf> {
+        match self.subsystem {
+            Subsystem::Built | Subsystem::OnlyInPath => Some(binaries::outlast_subsystem()),
+            Subsystem::Absent | Subsystem::Command(_) => None,
+        }
+    }
+
+    pub(super) fn config(&self, directory: &Path, home: &Home, address: SocketAddr) -> String {
+        let mut lines = self.extra.clone();
+        let here = directory.display();
+        lines.extend([
+            format!("ListenAddress {}", address.ip()),
+            format!("Port {}", address.port()),
+            format!("HostKey {here}/host_key"),
+            format!("AuthorizedKeysFile {here}/authorized_keys"),
+            format!("MaxSessions {}", self.max_sessions),
+            self.environment(directory, home),
+        ]);
+        let fixed = [
+            "KbdInteractiveAuthentication no",
+            "LogLevel VERBOSE",
+            "PasswordAuthentication no",
+            "PermitRootLogin yes",
+            "PidFile none",
+            "PrintMotd no",
+            "StrictModes no",
+            "UseDNS no",
+            "UsePAM no",
+        ];
+        lines.extend(fixed.map(str::to_owned));
+        match &self.subsystem {
+            Subsystem::Built => {
+                lines.push(format!("Subsystem outlast {}", home.subsystem().display()));
+            }
+            Subsystem::Command(command) => lines.push(format!("Subsystem outlast {command}")),
+            Subsystem::OnlyInPath | Subsystem::Absent => {}
+        }
+        lines.join("\n") + "\n"
+    }
+
+    /// One line: sshd takes only the first `SetEnv`.
+    fn environment(&self, directory: &Path, home: &Home) -> String {
+        let mut line = format!(
+            "SetEnv OUTLAST_SESSION_DIR={}/sessions",
+            directory.display()
+        );
+        if !home.is_mounted() {
+            line.push_str(&format!(" HOME={}", home.path().display()));
+        }
+        if matches!(self.subsystem, Subsystem::OnlyInPath)
+            && let Some(bin) = home.subsystem().parent()
+        {
+            line.push_str(&format!(
+                " PATH={}:/usr/local/bin:/usr/bin:/bin",
+                bin.display()
+            ));
+        }
+        line
+    }
+}
