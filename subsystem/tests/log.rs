@@ -2,6 +2,8 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]
 
+#[path = "log/cost.rs"]
+mod cost;
 #[path = "log/disk.rs"]
 mod disk;
 #[path = "log/format.rs"]

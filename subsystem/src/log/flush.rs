@@ -18,7 +18,8 @@ const CHECK_EVERY: usize = 256 * 1024;
 
 impl Log {
     /// Hands what has come to the kernel, as a rule by one write: from then on it outlives this
-    /// process, though not a power cut. To be called once per turn of the loop.
+    /// process, though not a power cut. To be called once per turn of the loop, and before the
+    /// log is dropped: dropping writes nothing.
     pub fn flush(&mut self) {
         if !self.writes() || !self.is_disk_due() {
             return;
@@ -30,6 +31,16 @@ impl Log {
             }
             self.trouble = None;
         }
+    }
+
+    /// Gives back the memory of all that is on disk, for a session where nothing happens.
+    pub fn shrink(&mut self) {
+        self.flush();
+        while self.tail.start().seq < self.unwritten.min(self.next()) {
+            self.tail.pop();
+        }
+        self.tail.shrink();
+        self.scratch = Vec::new();
     }
 
     fn is_disk_due(&self) -> bool {

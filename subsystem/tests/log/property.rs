@@ -51,6 +51,7 @@ fn run(seed: u64, buffering: Buffering) {
     let mut readers = vec![Reader::new(&world.log, From::Start)];
     for _ in 0..800 {
         match random.below(10) {
+            0 if random.below(20) == 0 => world.log.shrink(),
             0 => world.log.flush(),
             1 if readers.len() < 6 => {
                 readers.push(Reader::new(&world.log, random_start(random, &world)));

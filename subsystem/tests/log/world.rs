@@ -58,7 +58,7 @@ impl World {
         let time_ms = 1_000 + self.history.len() as u64;
         let seq = Seq(self.history.len() as u64 + 1);
         let invocation =
-            (seq.0 % 3 != 0).then(|| InvocationId(uuid::Uuid::from_u128(seq.0.into())));
+            (!seq.0.is_multiple_of(3)).then(|| InvocationId(uuid::Uuid::from_u128(seq.0.into())));
         let appended = self
             .log
             .append(time_ms, invocation, kind.clone(), bytes.clone());
