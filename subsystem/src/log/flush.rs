@@ -45,7 +45,9 @@ impl Log {
 
     fn is_disk_due(&self) -> bool {
         self.trouble.as_ref().is_none_or(|trouble| {
-            self.now_ms >= trouble.retry_ms || self.tail.end().offset >= trouble.retry_offset
+            // Either way: the clock may have been set back.
+            self.now_ms.abs_diff(trouble.failed_ms) >= RETRY_MS
+                || self.tail.end().offset >= trouble.retry_offset
         })
     }
 
@@ -55,7 +57,7 @@ impl Log {
         }
         self.trouble = Some(Trouble {
             error,
-            retry_ms: self.now_ms.saturating_add(RETRY_MS),
+            failed_ms: self.now_ms,
             retry_offset: self
                 .tail
                 .end()

@@ -96,14 +96,14 @@ fn recovered_equals(mut world: World, session: &PrivateDirectory) {
 
 #[test]
 fn spool_drops_the_oldest_and_says_how_much() {
-    for seed in 0..30 {
+    for seed in 0..16 {
         run(seed, Buffering::Spool);
     }
 }
 
 #[test]
 fn drop_keeps_to_memory_and_says_how_much_is_gone() {
-    for seed in 100..120 {
+    for seed in 100..110 {
         run(seed, Buffering::Drop);
     }
 }
@@ -111,7 +111,7 @@ fn drop_keeps_to_memory_and_says_how_much_is_gone() {
 #[test]
 fn block_loses_nothing_to_a_reader_that_acknowledges() {
     let mut blocked = 0;
-    for seed in 200..220 {
+    for seed in 200..208 {
         let random = &mut Random::new(seed);
         let (_root, session) = scratch();
         let mut policy = random_policy(random, Buffering::Block);
@@ -140,7 +140,7 @@ fn block_loses_nothing_to_a_reader_that_acknowledges() {
         assert!(reader.gaps.is_empty());
         assert_eq!(reader.records, world.history.len() as u64);
     }
-    assert!(blocked > 100, "the quota was hardly ever full");
+    assert!(blocked > 40, "the quota was hardly ever full");
 }
 
 #[test]
