@@ -1,5 +1,7 @@
 //! A log, all that was ever put into it, and readers that are held to both.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use outlast_protocol::id::{InvocationId, Seq};
 use outlast_protocol::outcome::{ExitStatus, Outcome};
@@ -40,6 +42,10 @@ pub(crate) fn small() -> Policy {
     }
 }
 
+/// What outputs are cut from, each at another place.
+static PATTERN: LazyLock<Bytes> =
+    LazyLock::new(|| (0..65_536 + 251).map(|i| (i % 251) as u8).collect());
+
 /// The log and its history.
 pub(crate) struct World {
     pub(crate) log: Log,
@@ -73,11 +79,11 @@ impl World {
     }
 
     pub(crate) fn output(&mut self, length: usize) {
-        let salt = self.history.len() * 31;
-        let bytes: Vec<u8> = (0..length).map(|i| ((salt + i) % 251) as u8).collect();
+        let start = self.history.len() * 31 % 251;
+        let bytes = PATTERN.slice(start..start + length);
         let streams = [Stream::Stdout, Stream::Stderr, Stream::Pty];
         let stream = streams[self.history.len() % 3];
-        self.append(RecordKind::Output(stream), bytes.into());
+        self.append(RecordKind::Output(stream), bytes);
     }
 
     pub(crate) fn anything(&mut self, random: &mut Random) {
