@@ -141,7 +141,10 @@ impl Log {
                 break;
             }
         }
-        let low = self.spool.as_ref().is_some_and(|spool| spool.is_disk_low());
+        let low = self
+            .spool
+            .as_ref()
+            .is_some_and(|spool| spool.is_disk_low(segment_bytes));
         // On a disk nearly full the log no longer grows: it gives as much as it takes.
         if low && !self.drop_oldest() {
             return Err(io::Error::new(
