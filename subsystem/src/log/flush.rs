@@ -18,7 +18,8 @@ const CHECK_EVERY: usize = 256 * 1024;
 
 impl Log {
     /// Hands what has come to the kernel, as a rule by one write: from then on it outlives this
-    /// process, though not a power cut. To be called once per turn of the loop.
+    /// process, though not a power cut. To be called once per turn of the loop, and before the
+    /// log is dropped: dropping writes nothing.
     pub fn flush(&mut self) {
         if !self.writes() || !self.is_disk_due() {
             return;
@@ -32,9 +33,21 @@ impl Log {
         }
     }
 
+    /// Gives back the memory of all that is on disk, for a session where nothing happens.
+    pub fn shrink(&mut self) {
+        self.flush();
+        while self.tail.start().seq < self.unwritten.min(self.next()) {
+            self.tail.pop();
+        }
+        self.tail.shrink();
+        self.scratch = Vec::new();
+    }
+
     fn is_disk_due(&self) -> bool {
         self.trouble.as_ref().is_none_or(|trouble| {
-            self.now_ms >= trouble.retry_ms || self.tail.end().offset >= trouble.retry_offset
+            // Either way: the clock may have been set back.
+            self.now_ms.abs_diff(trouble.failed_ms) >= RETRY_MS
+                || self.tail.end().offset >= trouble.retry_offset
         })
     }
 
@@ -44,7 +57,7 @@ impl Log {
         }
         self.trouble = Some(Trouble {
             error,
-            retry_ms: self.now_ms.saturating_add(RETRY_MS),
+            failed_ms: self.now_ms,
             retry_offset: self
                 .tail
                 .end()
@@ -128,7 +141,10 @@ impl Log {
                 break;
             }
         }
-        let low = self.spool.as_ref().is_some_and(|spool| spool.is_disk_low());
+        let low = self
+            .spool
+            .as_ref()
+            .is_some_and(|spool| spool.is_disk_low(segment_bytes));
         // On a disk nearly full the log no longer grows: it gives as much as it takes.
         if low && !self.drop_oldest() {
             return Err(io::Error::new(

@@ -186,16 +186,13 @@ impl Log {
     /// Output bytes that can still be read.
     #[must_use]
     pub fn retained_bytes(&self) -> u64 {
+        let in_memory = self.tail.start().offset;
         let segments = self.spool.iter().flat_map(|spool| &spool.segments);
-        let on_disk: u64 = segments
-            .map(|segment| segment.end.offset.saturating_sub(segment.start.offset))
+        let only_on_disk: u64 = segments
+            .map(|segment| (segment.start.offset, segment.end.offset.min(in_memory)))
+            .map(|(start, end)| end.saturating_sub(start))
             .sum();
-        let unwritten = self.unwritten.max(self.tail.start().seq);
-        let memory_only = self
-            .tail
-            .locate(unwritten)
-            .map_or(0, |start| self.tail.end().offset - start.offset);
-        on_disk + memory_only
+        only_on_disk + (self.tail.end().offset - in_memory)
     }
 
     /// The log's state of health.

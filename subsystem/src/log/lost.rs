@@ -58,9 +58,15 @@ impl Lost {
         }
     }
 
-    /// Why the record `seq` is gone.
-    pub(super) fn cause(&self, seq: Seq) -> Option<GapCause> {
-        Some(self.find(seq)?.cause)
+    /// Why the records from `first` up to `end` are gone: the quota only if nothing worse.
+    pub(super) fn cause(&self, first: Seq, end: Seq) -> GapCause {
+        let from = self.ranges.partition_point(|range| range.end.seq <= first);
+        self.ranges
+            .range(from..)
+            .take_while(|range| range.start.seq < end)
+            .map(|range| range.cause)
+            .find(|&cause| cause != GapCause::Quota)
+            .unwrap_or(GapCause::Quota)
     }
 
     /// Where the lost record `seq` began: exact at the edges of what was lost at once, in between

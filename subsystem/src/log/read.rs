@@ -139,9 +139,9 @@ impl Log {
     }
 
     /// One record that stands for everything from the reader's place to where it can go on.
-    fn gap(&self, cursor: &mut Cursor) -> Record {
+    fn gap(&mut self, cursor: &mut Cursor) -> Record {
         let first = cursor.position.seq;
-        let resume = self.resume(first);
+        let resume = self.resume_sound(first);
         let bytes = resume.offset.saturating_sub(cursor.position.offset);
         cursor.position = resume;
         cursor.segment = None;
@@ -152,13 +152,29 @@ impl Log {
             kind: RecordKind::Gap(Gap {
                 first,
                 bytes,
-                cause: self.lost.cause(first).unwrap_or(GapCause::Quota),
+                cause: self.lost.cause(first, resume.seq),
             }),
             bytes: Bytes::new(),
         }
     }
 
-    /// Where a reader at the missing record `seq` can go on.
+    /// Where a reader at the missing record `seq` can really go on: what lies there is looked
+    /// at, so that damage side by side makes one gap.
+    fn resume_sound(&mut self, seq: Seq) -> Position {
+        loop {
+            let mut probe = Cursor::new(self.resume(seq));
+            if probe.position == self.tail.start() {
+                return probe.position;
+            }
+            let resume = probe.position;
+            match self.read_disk(&mut probe, 0) {
+                Err(SegmentError::Damaged) => self.cut(&mut probe),
+                Ok(_) | Err(SegmentError::Shortage(_)) => return resume,
+            }
+        }
+    }
+
+    /// Where, by what is known, a reader at the missing record `seq` can go on.
     fn resume(&self, seq: Seq) -> Position {
         let in_memory = self.tail.start();
         match self.spool.as_ref().and_then(|spool| spool.after(seq)) {

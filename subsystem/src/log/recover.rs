@@ -48,6 +48,7 @@ impl Log {
             end: Position::START,
             epoch: None,
             cuts: Vec::new(),
+            newer: None,
         };
         let names = recovery.spool.directory().names()?;
         let mut firsts: Vec<_> = names
@@ -56,7 +57,13 @@ impl Log {
             .collect();
         firsts.sort_unstable();
         for first in firsts {
-            recovery.add(first)?;
+            recovery.add(first);
+        }
+        if let Some(newer) = recovery
+            .newer
+            .filter(|_| recovery.spool.segments.is_empty())
+        {
+            return Err(newer);
         }
         let mut log = Self::new(Policy::default(), Some(recovery.spool), recovery.end);
         log.lost = recovery.lost;
@@ -70,20 +77,26 @@ struct Recovery {
     end: Position,
     epoch: Option<u64>,
     cuts: Vec<Cut>,
+    /// A file that seems to be of a newer format. One host writes one format, so beside readable
+    /// segments it is damage.
+    newer: Option<RecoverError>,
 }
 
 impl Recovery {
-    fn add(&mut self, first: Seq) -> Result<(), RecoverError> {
+    fn add(&mut self, first: Seq) {
         let file = file_name(first);
         let limit = usize::try_from(MAX_SEGMENT).unwrap_or(usize::MAX);
-        let bytes = match self.spool.directory().read(&file, limit) {
-            Ok(bytes) => bytes,
-            // Without this file there is a gap, no more.
-            Err(_) => return Ok(()),
+        // Without this file there is a gap, no more.
+        let Ok(bytes) = self.spool.directory().read(&file, limit) else {
+            return;
         };
         let header = match Header::decode(&bytes) {
             Ok(header) => Some(header),
-            Err(HeaderError::Version(found)) => return Err(RecoverError::Version { file, found }),
+            Err(HeaderError::Version(found)) => {
+                let file = file.clone();
+                self.newer = Some(RecoverError::Version { file, found });
+                None
+            }
             Err(HeaderError::Damaged) => None,
         };
         let segment = header
@@ -108,7 +121,6 @@ impl Recovery {
             self.end = segment.end;
             self.spool.segments.push_back(segment);
         }
-        Ok(())
     }
 
     /// Whether a segment with this header belongs behind what there is: a file that was copied,

@@ -150,10 +150,13 @@ impl Spool {
         Some(segment)
     }
 
-    /// Whether so little of the file system is free that no segment should be added.
-    pub(super) fn is_disk_low(&self) -> bool {
-        rustix::fs::fstatvfs(self.directory.fd())
-            .is_ok_and(|space| space.f_bavail < space.f_blocks / RESERVE)
+    /// Whether another `bytes` would eat into what is left to others of the file system.
+    pub(super) fn is_disk_low(&self, bytes: u64) -> bool {
+        rustix::fs::fstatvfs(self.directory.fd()).is_ok_and(|space| {
+            let needed = (space.f_blocks / RESERVE).saturating_mul(space.f_frsize);
+            let free = space.f_bavail.saturating_mul(space.f_frsize);
+            space.f_blocks > 0 && free < needed.saturating_add(bytes)
+        })
     }
 
     /// The segment that holds `seq`.

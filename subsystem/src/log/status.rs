@@ -22,8 +22,8 @@ pub struct Status {
 /// The disk does not take our records.
 pub(super) struct Trouble {
     pub(super) error: io::Error,
-    /// It is tried again then,
-    pub(super) retry_ms: u64,
-    /// or when that much output has come.
+    /// When it last failed.
+    pub(super) failed_ms: u64,
+    /// It is tried again after a while, or when that much output has come.
     pub(super) retry_offset: u64,
 }

@@ -58,6 +58,11 @@ impl Tail {
         }
     }
 
+    /// Gives back the room of dropped records.
+    pub(super) fn shrink(&mut self) {
+        self.entries.shrink_to_fit();
+    }
+
     pub(super) fn get(&self, seq: Seq) -> Option<&Record> {
         Some(&self.entry(seq)?.record)
     }
