@@ -63,7 +63,7 @@ impl Wire {
                     },
                     other => other,
                 };
-                return Err(wire.failure(error).await);
+                return Err(wire.failure(error));
             }
         }
         // The greeting itself is of no further interest.
@@ -129,7 +129,7 @@ impl Wire {
     }
 
     /// Words for the end of a link, with what the remote end printed if it helps.
-    pub(super) async fn failure(&mut self, error: WireError) -> Failure {
+    pub(super) fn failure(&mut self, error: WireError) -> Failure {
         let computer = &self.computer;
         let WireError::Link(LinkError::NoMagic(noise)) = &error else {
             let message = format!("lost {computer}: {error}");
@@ -142,7 +142,7 @@ impl Wire {
             };
         };
         let mut said = String::from_utf8_lossy(noise).trim().to_owned();
-        for line in (self.diagnose)().await.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        for line in (self.diagnose)().lines().map(str::trim).filter(|line| !line.is_empty()) {
             if !said.is_empty() {
                 said.push_str("; ");
             }
@@ -150,7 +150,8 @@ impl Wire {
         }
         let said = if said.is_empty() { "it said nothing".to_owned() } else { format!("it said: {}", shorten(&said)) };
         let message = format!("outlast-subsystem did not start on {computer}; {said}");
-        Failure::new(FailureKind::Protocol, message).hint(MISSING)
+        // A relay that was killed while it greeted looks the same: a reconnect may try again.
+        Failure { passing: true, ..Failure::new(FailureKind::Protocol, message) }.hint(MISSING)
     }
 }
 

@@ -34,6 +34,29 @@ pub enum RemoteExit {
     Signal(String),
 }
 
+/// Outlives its link: what the remote command said on its standard error, and how it ended.
+#[derive(Clone)]
+pub struct LastWords {
+    shared: Arc<Shared>,
+}
+
+impl LastWords {
+    /// In words; empty if there is nothing to tell.
+    pub fn text(&self) -> String {
+        let diagnostics = self.shared.state().diagnostics.clone();
+        let mut text = String::from_utf8_lossy(&diagnostics.stderr).trim().to_owned();
+        let exit = match diagnostics.exit {
+            Some(RemoteExit::Status(status)) => format!("it ended with status {status}"),
+            Some(RemoteExit::Signal(signal)) => format!("it was killed by {signal}"),
+            None => return text,
+        };
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text + &exit
+    }
+}
+
 /// A channel as a stream. Reading reports the end when the remote command has ended, and an error
 /// of the kind `ConnectionReset` when the connection broke instead. Dropping it sends the end of
 /// the stream and lets the remote side close the channel.
@@ -138,6 +161,11 @@ impl Link {
     /// What the remote command said besides its output, so far.
     pub fn remote_diagnostics(&self) -> RemoteDiagnostics {
         self.shared.state().diagnostics.clone()
+    }
+
+    /// What the remote command says besides its output, for when the link itself is elsewhere.
+    pub fn last_words(&self) -> LastWords {
+        LastWords { shared: Arc::clone(&self.shared) }
     }
 
     /// The next bytes as they came, without a copy; `None` at the end.

@@ -37,6 +37,6 @@ pub use destination::{Destination, DestinationError};
 pub use environment::Environment;
 pub use error::{ConnectError, ConnectErrorKind, OpenError};
 pub use host_key::HostKeyError;
-pub use link::{Link, RemoteDiagnostics, RemoteExit};
+pub use link::{LastWords, Link, RemoteDiagnostics, RemoteExit};
 pub use options::SshOptions;
 pub use prompt::{Answer, NeverPrompt, NoTerminal, Prompt, PromptFuture, Question};

@@ -1,0 +1,366 @@
+//! A session this client holds: what is wanted of it, whatever its link is doing.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use outlast_protocol::control::target::Target;
+use outlast_protocol::control::to_mux::Surroundings;
+use outlast_protocol::id::{InstanceId, InvocationId, ReaderId, Seq};
+use outlast_protocol::limits::DEFAULT_CREDIT;
+use outlast_protocol::link::attachment::Attachment;
+use outlast_protocol::link::refusal::Refused;
+use outlast_protocol::link::to_client::{Record, StdinTaken, Submitted, ToClient};
+use outlast_protocol::link::to_host::{Cancel, Detach, End, ReaderOpen, Submit};
+use outlast_protocol::link::{From, Level};
+use outlast_protocol::session::{End as Ending, Holder, IdleTimeout, SessionInfo};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+use super::failure::Failure;
+use super::wire::{Wire, WireError};
+
+/// How the session's link is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Status {
+    /// It is up.
+    Up,
+    /// It is lost and being re-established: why.
+    Down(String),
+    /// This client does not hold the session any more.
+    Over(Over),
+}
+
+/// Why a client does not hold a session any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Over {
+    /// It let go.
+    Detached,
+    /// Another client took it.
+    Stolen(Holder),
+    /// The session is over.
+    Ended(Ending),
+    /// It cannot be had back.
+    Lost(Failure),
+}
+
+/// What a reader hears.
+pub(super) enum Heard {
+    Record(Record, Bytes),
+    /// Everything below `next` was sent; so many invocations run or wait.
+    CaughtUp { next: Seq, active: u32 },
+}
+
+type Answer = oneshot::Sender<Result<Submitted, Refused>>;
+
+struct Inner {
+    attachment: Attachment,
+    // Unbounded in form only: a reader is sent at most its credit beyond what it acknowledged.
+    readers: BTreeMap<ReaderId, mpsc::UnboundedSender<Heard>>,
+    answers: BTreeMap<InvocationId, Answer>,
+    // At most one message for each piece of input we sent.
+    inputs: BTreeMap<InvocationId, mpsc::UnboundedSender<StdinTaken>>,
+    refusals: Option<oneshot::Sender<Refused>>,
+    info: SessionInfo,
+}
+
+/// A session this client holds, or is about to hold again.
+pub(super) struct Held {
+    pub(super) instance: InstanceId,
+    pub(super) target: Target,
+    surroundings: RefCell<Surroundings>,
+    inner: RefCell<Inner>,
+    wake: Notify,
+    out: Notify,
+    status: watch::Sender<Status>,
+}
+
+impl Held {
+    /// A session whose link is up.
+    pub(super) fn new(target: Target, surroundings: Surroundings, info: SessionInfo) -> Rc<Self> {
+        let mut attachment = Attachment::default();
+        attachment.link_up();
+        let inner = Inner {
+            attachment,
+            readers: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            inputs: BTreeMap::new(),
+            refusals: None,
+            info: info.clone(),
+        };
+        Rc::new(Self {
+            instance: info.instance,
+            target,
+            surroundings: RefCell::new(surroundings),
+            inner: RefCell::new(inner),
+            wake: Notify::new(),
+            out: Notify::new(),
+            status: watch::Sender::new(Status::Up),
+        })
+    }
+
+    /// What reconnecting uses of the last caller's surroundings.
+    pub(super) fn surroundings(&self) -> Surroundings {
+        self.surroundings.borrow().clone()
+    }
+
+    /// A newer caller's surroundings: its agent is alive, an older one's may not be.
+    pub(super) fn refresh(&self, surroundings: &Surroundings) {
+        *self.surroundings.borrow_mut() = surroundings.clone();
+    }
+
+    /// The session as last heard.
+    pub(super) fn info(&self) -> SessionInfo {
+        self.inner.borrow().info.clone()
+    }
+
+    /// Follows how the link is doing.
+    pub(super) fn status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    /// Whether anybody waits for output.
+    pub(super) fn has_readers(&self) -> bool {
+        !self.inner.borrow().readers.is_empty()
+    }
+
+    /// Submits a command; the answer comes when the host has it, whatever happens to the link.
+    pub(super) fn submit(
+        &self,
+        submit: Submit,
+        body: Bytes,
+    ) -> oneshot::Receiver<Result<Submitted, Refused>> {
+        let (answer, answered) = oneshot::channel();
+        let mut inner = self.inner.borrow_mut();
+        inner.answers.insert(submit.invocation, answer);
+        inner.attachment.submit(submit, body);
+        drop(inner);
+        self.wake.notify_one();
+        answered
+    }
+
+    /// Takes up the standard input of an invocation submitted through another mux.
+    pub(super) fn resume_input(&self, invocation: InvocationId, offset: u64) {
+        self.inner.borrow_mut().attachment.resume_input(invocation, offset);
+    }
+
+    /// Hears how far the command has taken its standard input.
+    pub(super) fn input_progress(
+        &self,
+        invocation: InvocationId,
+    ) -> mpsc::UnboundedReceiver<StdinTaken> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.inner.borrow_mut().inputs.insert(invocation, sender);
+        receiver
+    }
+
+    pub(super) fn stdin(&self, invocation: InvocationId, bytes: Bytes) {
+        self.inner.borrow_mut().attachment.stdin(invocation, bytes);
+        self.wake.notify_one();
+    }
+
+    pub(super) fn stdin_end(&self, invocation: InvocationId) {
+        self.inner.borrow_mut().attachment.stdin_end(invocation);
+        self.wake.notify_one();
+    }
+
+    pub(super) fn cancel(&self, invocation: InvocationId, level: Level) {
+        let cancel = Cancel { invocation, level };
+        self.inner.borrow_mut().attachment.say(cancel.into(), Bytes::new());
+        self.wake.notify_one();
+    }
+
+    /// Opens a reader of the session's log.
+    pub(super) fn open_reader(
+        self: &Rc<Self>,
+        from: From,
+        only: Option<InvocationId>,
+        skip: Vec<(InvocationId, Seq)>,
+    ) -> Reader {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let open = ReaderOpen { reader: ReaderId(0), from, only, skip, credit: DEFAULT_CREDIT };
+        let mut inner = self.inner.borrow_mut();
+        let id = inner.attachment.open_reader(open);
+        inner.readers.insert(id, sender);
+        drop(inner);
+        self.wake.notify_one();
+        Reader { held: self.clone(), id, receiver }
+    }
+
+    /// Lets go of the session. Wait for [`Status::Over`].
+    pub(super) fn detach(&self, idle_timeout: Option<IdleTimeout>) -> oneshot::Receiver<Refused> {
+        let (sender, refused) = oneshot::channel();
+        let mut inner = self.inner.borrow_mut();
+        inner.refusals = Some(sender);
+        inner.attachment.say(Detach { idle_timeout }.into(), Bytes::new());
+        drop(inner);
+        self.wake.notify_one();
+        self.out.notify_one();
+        refused
+    }
+
+    /// Waits until somebody wants to let go. Only for while the link is down.
+    pub(super) async fn wants_out(&self) {
+        self.out.notified().await;
+    }
+
+    /// Ends the session. Wait for [`Status::Over`].
+    pub(super) fn end(&self) {
+        let end = End { extensions: Vec::new() };
+        self.inner.borrow_mut().attachment.say(end.into(), Bytes::new());
+        self.wake.notify_one();
+    }
+
+    /// The session is not held any more: everybody who waits for something of it is told.
+    pub(super) fn over(&self, over: Over) {
+        let mut inner = self.inner.borrow_mut();
+        inner.attachment.link_down();
+        inner.answers.clear();
+        inner.inputs.clear();
+        inner.readers.clear();
+        drop(inner);
+        self.status.send_replace(Status::Over(over));
+    }
+
+    /// The link is lost.
+    pub(super) fn link_down(&self, reason: String) {
+        self.inner.borrow_mut().attachment.link_down();
+        self.status.send_replace(Status::Down(reason));
+    }
+
+    /// There is a new link.
+    pub(super) fn link_up(&self, info: SessionInfo) {
+        let mut inner = self.inner.borrow_mut();
+        inner.info = info;
+        inner.attachment.link_up();
+        drop(inner);
+        self.status.send_replace(Status::Up);
+    }
+
+    /// Uses a link until it breaks or the session is not held any more. `changed` is called when
+    /// the session's description changes.
+    pub(super) async fn converse(
+        &self,
+        wire: &mut Wire,
+        changed: &dyn Fn(&SessionInfo),
+    ) -> Result<Over, WireError> {
+        let mut ended = None;
+        loop {
+            while let Some((message, body)) = self.poll_message() {
+                wire.send(&message, body)?;
+            }
+            // Once the session is over, only what its readers still want keeps the link.
+            if let Some(end) = &ended
+                && !self.has_readers()
+            {
+                wire.send(&Detach { idle_timeout: None }.into(), Bytes::new())?;
+                let _ = wire.flush().await;
+                return Ok(Over::Ended(Ending::clone(end)));
+            }
+            tokio::select! {
+                message = wire.next() => {
+                    let (message, body) = match message {
+                        Err(WireError::Ended | WireError::Io(_)) if ended.is_some() => {
+                            return Ok(ended.map_or(Over::Detached, Over::Ended));
+                        }
+                        other => other?,
+                    };
+                    match message {
+                        ToClient::Detached(_) => return Ok(Over::Detached),
+                        ToClient::Stolen(stolen) => return Ok(Over::Stolen(stolen.by)),
+                        ToClient::Ended(end) => ended = Some(end.end),
+                        other => self.take(other, body, changed),
+                    }
+                }
+                () = self.wake.notified() => {}
+            }
+        }
+    }
+
+    fn poll_message(&self) -> Option<(outlast_protocol::link::to_host::ToHost, Bytes)> {
+        self.inner.borrow_mut().attachment.poll_message()
+    }
+
+    fn take(&self, message: ToClient, body: Bytes, changed: &dyn Fn(&SessionInfo)) {
+        let mut inner = self.inner.borrow_mut();
+        match message {
+            ToClient::Submitted(submitted) => {
+                inner.attachment.submitted(&submitted);
+                if let Some(answer) = inner.answers.remove(&submitted.invocation) {
+                    let _ = answer.send(Ok(submitted));
+                }
+            }
+            ToClient::StdinTaken(taken) => {
+                inner.attachment.stdin_taken(&taken);
+                if let Some(sender) = inner.inputs.get(&taken.invocation) {
+                    let _ = sender.send(taken);
+                }
+            }
+            ToClient::Record(record) => {
+                if inner.attachment.accept(&record)
+                    && let Some(reader) = inner.readers.get(&record.reader)
+                {
+                    let _ = reader.send(Heard::Record(record, body));
+                }
+            }
+            ToClient::CaughtUp(caught) => {
+                if let Some(reader) = inner.readers.get(&caught.reader) {
+                    let heard = Heard::CaughtUp { next: caught.next, active: caught.active };
+                    let _ = reader.send(heard);
+                }
+            }
+            ToClient::Changed(news) => {
+                inner.info = news.info.clone();
+                drop(inner);
+                changed(&news.info);
+            }
+            ToClient::Refused(refused) => inner.refused(refused),
+            // Replies to requests of other channels, and what a newer host may volunteer.
+            _ => {}
+        }
+    }
+}
+
+impl Inner {
+    fn refused(&mut self, refused: Refused) {
+        let invocation = refused.about.map(InvocationId);
+        if let Some(answer) = invocation.and_then(|invocation| self.answers.remove(&invocation)) {
+            if let Some(invocation) = invocation {
+                self.attachment.refused(invocation);
+            }
+            let _ = answer.send(Err(refused));
+        } else if let Some(waiting) = self.refusals.take() {
+            let _ = waiting.send(refused);
+        }
+    }
+}
+
+/// A reader of a held session's log. Closed when dropped.
+pub(super) struct Reader {
+    held: Rc<Held>,
+    id: ReaderId,
+    receiver: mpsc::UnboundedReceiver<Heard>,
+}
+
+impl Reader {
+    /// What comes next; `None` when the session is not held any more. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Option<Heard> {
+        self.receiver.recv().await
+    }
+
+    /// Everything up to `seq` was written out.
+    pub(super) fn consumed(&self, seq: Seq) {
+        self.held.inner.borrow_mut().attachment.consumed(self.id, seq);
+        self.held.wake.notify_one();
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let mut inner = self.held.inner.borrow_mut();
+        inner.readers.remove(&self.id);
+        inner.attachment.close_reader(self.id);
+        drop(inner);
+        self.held.wake.notify_one();
+    }
+}

@@ -1,0 +1,227 @@
+//! SSH connections, one or more a computer, shared by all its sessions.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use outlast_protocol::control::target::Target;
+use outlast_protocol::control::to_mux::Surroundings;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::failure::Failure;
+use super::transport::{self, Diagnose, Stream};
+use super::wire::Wire;
+use crate::ssh::{
+    Connection, Destination, Environment, HostConfig, OpenError, Prompt, SshOptions, resolve,
+};
+
+const SUBSYSTEM: &str = "outlast";
+const FALLBACK: &str = "outlast-subsystem";
+/// Handshakes with one sshd at the same time: MaxStartups drops more at random.
+const HANDSHAKES: usize = 8;
+/// How long a connection without links is kept for the next one.
+const LINGER: Duration = Duration::from_secs(60);
+
+/// One SSH connection and how many links use it.
+struct Shared {
+    connection: Connection,
+    links: std::cell::Cell<u32>,
+}
+
+#[derive(Default)]
+struct Host {
+    connections: Vec<Rc<Shared>>,
+}
+
+/// All SSH connections of the mux.
+pub(super) struct Hosts {
+    hosts: RefCell<BTreeMap<Target, Host>>,
+    /// One at a time connects to a target: the next finds the connection there.
+    turns: RefCell<BTreeMap<Target, std::sync::Arc<Semaphore>>>,
+    handshakes: RefCell<BTreeMap<(String, u16), std::sync::Arc<Semaphore>>>,
+}
+
+impl Hosts {
+    pub(super) fn new() -> Rc<Self> {
+        Rc::new(Self {
+            hosts: RefCell::default(),
+            turns: RefCell::default(),
+            handshakes: RefCell::default(),
+        })
+    }
+
+    /// Opens a link to a computer, over a connection that is there or a new one.
+    /// `notice` hears of options that are ignored and the like.
+    pub(super) async fn open(
+        self: &Rc<Self>,
+        target: &Target,
+        surroundings: &Surroundings,
+        prompt: &dyn Prompt,
+        notice: &dyn Fn(String),
+    ) -> Result<(Wire, Use), Failure> {
+        if target.is_local() {
+            let (stream, diagnose) = transport::local()?;
+            let wire = Wire::greet(stream, diagnose, "this computer").await?;
+            return Ok((wire, Use::none()));
+        }
+        let (stream, diagnose, used) = self.channel(target, surroundings, prompt, notice).await?;
+        let wire = Wire::greet(stream, diagnose, &target.destination).await?;
+        Ok((wire, used))
+    }
+
+    async fn channel(
+        self: &Rc<Self>,
+        target: &Target,
+        surroundings: &Surroundings,
+        prompt: &dyn Prompt,
+        notice: &dyn Fn(String),
+    ) -> Result<(Stream, Diagnose, Use), Failure> {
+        if let Some(opened) = self.over_existing(target).await? {
+            return Ok(opened);
+        }
+        let _turn = self.turn(target).await;
+        // Whoever had the turn before may have connected, with room for us.
+        if let Some(opened) = self.over_existing(target).await? {
+            return Ok(opened);
+        }
+        let config = configuration(target, surroundings)?;
+        for option in &config.ignored {
+            notice(option.to_string());
+        }
+        let permit = self.handshake(&config).await;
+        let connection = Connection::connect(&config, prompt).await?;
+        drop(permit);
+        for warning in connection.warnings() {
+            notice(warning.clone());
+        }
+        let shared = Rc::new(Shared { connection, links: std::cell::Cell::new(0) });
+        self.hosts.borrow_mut().entry(target.clone()).or_default().connections.push(shared.clone());
+        let link = shared.connection.open_link(SUBSYSTEM, FALLBACK).await?;
+        Ok(self.used(target, shared, link))
+    }
+
+    async fn over_existing(
+        self: &Rc<Self>,
+        target: &Target,
+    ) -> Result<Option<(Stream, Diagnose, Use)>, Failure> {
+        for shared in self.connections(target) {
+            match shared.connection.open_link(SUBSYSTEM, FALLBACK).await {
+                Ok(link) => return Ok(Some(self.used(target, shared, link))),
+                // MaxSessions, or a connection that just broke: another may serve.
+                Err(OpenError::ChannelRefused { .. } | OpenError::Disconnected { .. }) => {}
+                Err(OpenError::TimedOut { .. }) => self.forget(target, &shared),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(None)
+    }
+
+    fn connections(&self, target: &Target) -> Vec<Rc<Shared>> {
+        let mut hosts = self.hosts.borrow_mut();
+        let Some(host) = hosts.get_mut(target) else { return Vec::new() };
+        host.connections.retain(|shared| !shared.connection.is_closed());
+        host.connections.clone()
+    }
+
+    fn forget(&self, target: &Target, shared: &Rc<Shared>) {
+        if let Some(host) = self.hosts.borrow_mut().get_mut(target) {
+            host.connections.retain(|other| !Rc::ptr_eq(other, shared));
+        }
+    }
+
+    fn used(
+        self: &Rc<Self>,
+        target: &Target,
+        shared: Rc<Shared>,
+        link: crate::ssh::Link,
+    ) -> (Stream, Diagnose, Use) {
+        shared.links.set(shared.links.get().saturating_add(1));
+        let words = link.last_words();
+        let diagnose: Diagnose = Box::new(move || words.text());
+        let used = Use { of: Some((self.clone(), target.clone(), shared)) };
+        (Box::new(link), diagnose, used)
+    }
+
+    async fn turn(&self, target: &Target) -> Option<OwnedSemaphorePermit> {
+        let turns = {
+            let mut turns = self.turns.borrow_mut();
+            turns.entry(target.clone()).or_insert_with(|| Semaphore::new(1).into()).clone()
+        };
+        turns.acquire_owned().await.ok()
+    }
+
+    async fn handshake(&self, config: &HostConfig) -> Option<OwnedSemaphorePermit> {
+        let places = {
+            let mut all = self.handshakes.borrow_mut();
+            let key = (config.host.clone(), config.port);
+            all.entry(key).or_insert_with(|| Semaphore::new(HANDSHAKES).into()).clone()
+        };
+        places.acquire_owned().await.ok()
+    }
+
+    /// Every connection, for people: the computer, and what was negotiated.
+    pub(super) fn report(&self) -> Vec<(String, String)> {
+        let hosts = self.hosts.borrow();
+        let mut report = Vec::new();
+        for (target, host) in hosts.iter() {
+            for shared in host.connections.iter().filter(|shared| !shared.connection.is_closed()) {
+                let about = shared.connection.description();
+                let links = shared.links.get();
+                report.push((
+                    target.destination.clone(),
+                    format!("{} {} {}, {links} links", about.server, about.kex, about.cipher),
+                ));
+            }
+        }
+        report
+    }
+}
+
+/// Counts a link on its connection as long as it is kept.
+pub(super) struct Use {
+    of: Option<(Rc<Hosts>, Target, Rc<Shared>)>,
+}
+
+impl Use {
+    fn none() -> Self {
+        Self { of: None }
+    }
+}
+
+impl Drop for Use {
+    fn drop(&mut self) {
+        let Some((hosts, target, shared)) = self.of.take() else { return };
+        shared.links.set(shared.links.get().saturating_sub(1));
+        if shared.links.get() > 0 {
+            return;
+        }
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(LINGER).await;
+            if shared.links.get() == 0 {
+                hosts.forget(&target, &shared);
+            }
+        });
+    }
+}
+
+fn configuration(target: &Target, surroundings: &Surroundings) -> Result<HostConfig, Failure> {
+    let destination: Destination = target
+        .destination
+        .parse()
+        .map_err(|error: crate::ssh::DestinationError| Failure::usage(error.to_string()))?;
+    let options = SshOptions {
+        port: target.port,
+        login: target.login.clone(),
+        identities: target.identity_files.iter().map(Into::into).collect(),
+        config_file: target.config_file.as_ref().map(Into::into),
+        options: target.options.clone(),
+    };
+    let mut environment = Environment::of_process();
+    // The agent is the caller's: the mux may have been started where there was another.
+    match &surroundings.agent_socket {
+        Some(socket) => environment.variables.insert("SSH_AUTH_SOCK".to_owned(), socket.clone()),
+        None => environment.variables.remove("SSH_AUTH_SOCK"),
+    };
+    resolve(&destination, &options, &environment).map_err(|error| Failure::usage(error.to_string()))
+}

@@ -1,0 +1,292 @@
+//! One command, from submission to its outcome, whatever the link does meanwhile.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use outlast_protocol::control::to_cli::{
+    Accepted, FailureKind, Interrupted, Record as Told, Resumed, StdinTaken as Taken, ToCli,
+};
+use outlast_protocol::control::to_mux::{Invoke, ToMux};
+use outlast_protocol::id::{InvocationId, Seq};
+use outlast_protocol::limits::MAX_SCRIPT;
+use outlast_protocol::link::to_client::Submitted;
+use outlast_protocol::link::to_host::Submit;
+use outlast_protocol::link::{AttachMode, From};
+use outlast_protocol::record::RecordKind;
+use tokio::time::Instant;
+
+use super::Mux;
+use super::failure::Failure;
+use super::held::{Heard, Held, Reader, Status};
+use super::manage::{hold, leave, lost, name_of};
+use super::request::{Caller, Stop};
+
+/// Records are taken from the link only while less than this waits for the command line.
+pub(super) const ENOUGH: usize = 512 * 1024;
+
+/// Runs a command for a command line.
+pub(super) async fn run(
+    mux: &Rc<Mux>,
+    caller: &mut Caller,
+    request: Invoke,
+    body: Bytes,
+) -> Result<(), Stop> {
+    if body.len() > MAX_SCRIPT {
+        let message = format!("the script has {} bytes; the limit is {MAX_SCRIPT}", body.len());
+        return Err(Failure::usage(message).hint("send it as standard input of `bash -s`").into());
+    }
+    let instance = request.instance;
+    let surroundings = request.surroundings.clone();
+    let held = hold(mux, caller, instance, AttachMode::Connect, surroundings).await?;
+    if request.detached {
+        return detached(mux, caller, &held, &request, body).await;
+    }
+    let mut foreground = Foreground::start(mux, &held, &request, body);
+    let done = foreground.deliver(caller).await;
+    foreground.put_away();
+    done
+}
+
+fn submission(request: &Invoke) -> Submit {
+    Submit {
+        invocation: request.invocation,
+        command: request.command.clone(),
+        arguments_len: request.arguments_len,
+        stdin: request.stdin,
+        timeout_ms: request.timeout_ms,
+        wait: request.wait,
+        extensions: Vec::new(),
+    }
+}
+
+/// Starts the command and leaves the session.
+async fn detached(
+    mux: &Rc<Mux>,
+    caller: &mut Caller,
+    held: &Rc<Held>,
+    request: &Invoke,
+    body: Bytes,
+) -> Result<(), Stop> {
+    let answer = held.submit(submission(request), body);
+    let submitted = match tokio::time::timeout(patience(request.reconnect_for_ms), answer).await {
+        Ok(Ok(Ok(submitted))) => submitted,
+        Ok(Ok(Err(refused))) => return Err(Failure::from(&refused).into()),
+        Ok(Err(_)) => return Err(lost(mux, held).into()),
+        Err(_) => return Err(gave_up(mux, held, request.reconnect_for_ms).into()),
+    };
+    accepted(caller, &submitted);
+    // Another command line that waits for output of this session keeps it.
+    if !held.has_readers() {
+        leave(held, None).await?;
+    }
+    caller.sessions(mux, &[held.instance]);
+    Ok(())
+}
+
+fn accepted(caller: &mut Caller, submitted: &Submitted) {
+    let Submitted { invocation, ahead, .. } = *submitted;
+    caller.send(&Accepted { invocation, ahead }.into(), Bytes::new());
+}
+
+pub(super) fn patience(reconnect_for_ms: u64) -> Duration {
+    Duration::from_millis(reconnect_for_ms)
+}
+
+/// The link did not come back in time.
+pub(super) fn gave_up(mux: &Mux, held: &Held, reconnect_for_ms: u64) -> Failure {
+    let name = name_of(mux, held.instance);
+    let seconds = reconnect_for_ms / 1000;
+    let reason = match &*held.status().borrow() {
+        Status::Down(reason) => format!(": {reason}"),
+        Status::Up | Status::Over(_) => String::new(),
+    };
+    let message = format!("the connection to session {name} did not come back within {seconds} s{reason}");
+    Failure::new(FailureKind::Unreachable, message)
+        .hint(format!("the session goes on; `outlast receive --follow {name}` gets the rest"))
+}
+
+/// A command whose output a command line waits for.
+struct Foreground<'a> {
+    mux: &'a Rc<Mux>,
+    held: &'a Rc<Held>,
+    request: &'a Invoke,
+    reader: Reader,
+    answer: Option<tokio::sync::oneshot::Receiver<Result<Submitted, outlast_protocol::link::refusal::Refused>>>,
+    inputs: tokio::sync::mpsc::UnboundedReceiver<outlast_protocol::link::to_client::StdinTaken>,
+    from: Option<Seq>,
+    records: u64,
+    completed: Option<Seq>,
+}
+
+impl<'a> Foreground<'a> {
+    fn start(mux: &'a Rc<Mux>, held: &'a Rc<Held>, request: &'a Invoke, body: Bytes) -> Self {
+        let invocation = request.invocation;
+        let inputs = held.input_progress(invocation);
+        let answer = held.submit(submission(request), body);
+        let from = match request.resume {
+            Some((seq, offset)) => {
+                held.resume_input(invocation, offset);
+                From::Seq(seq.next())
+            }
+            None => From::Start,
+        };
+        let reader = held.open_reader(from, Some(invocation), Vec::new());
+        Self {
+            mux,
+            held,
+            request,
+            reader,
+            answer: Some(answer),
+            inputs,
+            from: None,
+            records: 0,
+            completed: None,
+        }
+    }
+
+    fn invocation(&self) -> InvocationId {
+        self.request.invocation
+    }
+
+    async fn deliver(&mut self, caller: &mut Caller) -> Result<(), Stop> {
+        let mut status = self.held.status();
+        let mut give_up: Option<Instant> = None;
+        loop {
+            let quiet = caller.waiting() < ENOUGH && self.completed.is_none();
+            tokio::select! {
+                message = caller.next() => {
+                    let (message, body) = message?;
+                    if self.hear(message, body)? {
+                        return Ok(());
+                    }
+                }
+                answer = answered(&mut self.answer) => {
+                    self.answer = None;
+                    self.submitted(caller, answer)?;
+                }
+                heard = self.reader.next(), if quiet => match heard {
+                    Some(heard) => self.tell(caller, heard),
+                    None => return Err(lost(self.mux, self.held).into()),
+                },
+                Some(taken) = self.inputs.recv() => {
+                    let taken = Taken { offset: taken.offset, closed: taken.closed };
+                    caller.send(&taken.into(), Bytes::new());
+                }
+                _ = status.changed() => {
+                    give_up = link_changed(caller, &status.borrow(), give_up, self.request.reconnect_for_ms);
+                }
+                () = at(give_up) => {
+                    return Err(gave_up(self.mux, self.held, self.request.reconnect_for_ms).into());
+                }
+            }
+        }
+    }
+
+    fn submitted(
+        &mut self,
+        caller: &mut Caller,
+        answer: Option<Result<Submitted, outlast_protocol::link::refusal::Refused>>,
+    ) -> Result<(), Stop> {
+        match answer {
+            Some(Ok(submitted)) => {
+                self.from = Some(submitted.from);
+                self.with_cursor(|cursor| cursor.begin(submitted.invocation, submitted.from));
+                accepted(caller, &submitted);
+                Ok(())
+            }
+            Some(Err(refused)) => Err(Failure::from(&refused).into()),
+            None => Err(lost(self.mux, self.held).into()),
+        }
+    }
+
+    fn tell(&mut self, caller: &mut Caller, heard: Heard) {
+        let Heard::Record(record, body) = heard else { return };
+        if matches!(record.kind, RecordKind::Completed(_)) {
+            self.completed = Some(record.seq);
+        }
+        self.records = self.records.saturating_add(1);
+        let told = Told {
+            seq: record.seq,
+            time_ms: record.time_ms,
+            invocation: record.invocation,
+            kind: record.kind,
+        };
+        caller.send(&told.into(), body);
+    }
+
+    /// Takes in what the command line says; returns whether everything is said and done.
+    fn hear(&mut self, message: ToMux, body: Bytes) -> Result<bool, Stop> {
+        let invocation = self.invocation();
+        match message {
+            ToMux::Stdin(_) => self.held.stdin(invocation, body),
+            ToMux::StdinEnd(_) => self.held.stdin_end(invocation),
+            ToMux::Cancel(cancel) => self.held.cancel(invocation, cancel.level),
+            ToMux::Consumed(consumed) => {
+                self.reader.consumed(consumed.seq);
+                self.with_cursor(|cursor| cursor.received(invocation, consumed.seq));
+                return Ok(self.completed.is_some_and(|completed| consumed.seq >= completed));
+            }
+            other => {
+                let message = format!("{} has no place here", other.name());
+                return Err(Failure::internal(message).into());
+            }
+        }
+        Ok(false)
+    }
+
+    fn with_cursor(&self, change: impl FnOnce(&mut super::cursor::Cursor)) {
+        if let Some(known) = self.mux.registry.borrow_mut().get_mut(self.held.instance) {
+            change(&mut known.cursor);
+        }
+    }
+
+    /// Notes what was received for the next `receive`.
+    fn put_away(self) {
+        let (invocation, records) = (self.invocation(), self.records);
+        if let (Some(from), true) = (self.from, self.completed.is_some()) {
+            self.with_cursor(|cursor| cursor.finish(invocation, from, records));
+        }
+        self.mux.save();
+    }
+}
+
+async fn answered<T>(answer: &mut Option<tokio::sync::oneshot::Receiver<T>>) -> Option<T> {
+    match answer {
+        Some(answer) => answer.await.ok(),
+        None => std::future::pending().await,
+    }
+}
+
+/// Tells the command line how its link is doing; returns until when it may stay down.
+pub(super) fn link_changed(
+    caller: &mut Caller,
+    status: &Status,
+    give_up: Option<Instant>,
+    reconnect_for_ms: u64,
+) -> Option<Instant> {
+    match status {
+        Status::Up => {
+            if give_up.is_some() {
+                caller.send(&Resumed.into(), Bytes::new());
+            }
+            None
+        }
+        Status::Down(reason) => {
+            if give_up.is_none() {
+                caller.send(&Interrupted { reason: reason.clone() }.into(), Bytes::new());
+            }
+            give_up.or_else(|| Some(Instant::now() + patience(reconnect_for_ms)))
+        }
+        // Whoever reads the session hears of it when everything before is read.
+        Status::Over(_) => None,
+    }
+}
+
+pub(super) async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+

@@ -1,0 +1,69 @@
+//! Sessions as the command line is told of them.
+
+use outlast_protocol::control::session::{Availability, Session, State};
+
+use super::Mux;
+use super::held::{Held, Status};
+use super::registry::{Heard, Known};
+use crate::ssh::Destination;
+
+impl Mux {
+    /// A session of the list as it is for this client now.
+    pub(super) fn view(&self, known: &Known) -> Session {
+        let held = self.held.borrow().get(&known.instance).cloned();
+        let (state, availability, note) = match &held {
+            Some(held) => of_held(held),
+            None => of_known(known),
+        };
+        let gone = matches!(state, State::Closed | State::Broken);
+        let attached = held.is_some();
+        Session {
+            id: known.id,
+            name: known.name.clone(),
+            computer_name: computer_name(&known.target.destination),
+            state,
+            availability,
+            configuration: known.configuration.clone(),
+            instance: known.instance,
+            idle_timeout_s: known.idle_timeout_s,
+            created_ms: known.created_ms,
+            disconnected_ms: known.disconnected_ms.filter(|_| !attached),
+            expires_ms: known.expires_ms.filter(|_| !attached && !gone),
+            running: held.map_or(known.running, |held| held.info().running).filter(|_| !gone),
+            note,
+        }
+    }
+}
+
+fn of_held(held: &Held) -> (State, Availability, String) {
+    match &*held.status().borrow() {
+        Status::Up => {
+            let info = held.info();
+            let busy = info.running.is_some() || info.queued > 0;
+            let availability = if busy { Availability::Busy } else { Availability::Available };
+            (State::Opened, availability, String::new())
+        }
+        Status::Down(reason) => {
+            (State::Connecting, Availability::None, format!("reconnecting: {reason}"))
+        }
+        Status::Over(_) => (State::Disconnecting, Availability::None, String::new()),
+    }
+}
+
+fn of_known(known: &Known) -> (State, Availability, String) {
+    match (&known.heard, &known.holder) {
+        (Heard::Closed(how), _) => (State::Closed, Availability::None, how.clone()),
+        (Heard::Broken(why), _) => (State::Broken, Availability::None, why.clone()),
+        (Heard::Live, Some(holder)) => {
+            (State::Disconnected, Availability::Busy, format!("held by {holder}"))
+        }
+        (Heard::Live, None) => (State::Disconnected, Availability::None, String::new()),
+    }
+}
+
+/// The computer's name as the user gave it, without user and port.
+pub(super) fn computer_name(destination: &str) -> String {
+    destination
+        .parse::<Destination>()
+        .map_or_else(|_| destination.to_owned(), |destination| destination.host)
+}

@@ -1,0 +1,211 @@
+//! The mux: one background process a user, which owns the SSH connections and the links of all
+//! attached sessions. Command lines come and go; it stays as long as it holds something.
+
+mod cursor;
+mod failure;
+mod held;
+mod hosts;
+mod invoke;
+mod keeper;
+mod lists;
+mod manage;
+mod prompt;
+mod receive;
+mod registry;
+mod request;
+mod transport;
+mod wire;
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use outlast_protocol::id::InstanceId;
+use outlast_rendezvous::listener::bind;
+use outlast_rendezvous::peer::check_peer;
+use rustix::fs::{Mode, OFlags};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::LocalSet;
+
+use self::held::Held;
+use self::hosts::Hosts;
+use self::registry::Registry;
+use crate::place::{MUX_SOCKET, Place};
+
+/// What the mux writes to its standard output once it listens.
+pub const READY: u8 = b'+';
+
+/// Environment variable with the seconds of holding nothing after which the mux leaves.
+pub const IDLE_EXIT: &str = "OUTLAST_MUX_IDLE";
+const DEFAULT_IDLE_EXIT: Duration = Duration::from_secs(600);
+
+/// The mux's state. One thread owns it; no borrow lives across an await.
+struct Mux {
+    registry: RefCell<Registry>,
+    held: RefCell<BTreeMap<InstanceId, Rc<Held>>>,
+    /// One at a time attaches a session: the next finds it held.
+    turns: RefCell<BTreeMap<InstanceId, std::sync::Arc<Semaphore>>>,
+    hosts: Rc<Hosts>,
+    requests: Cell<usize>,
+    activity: Notify,
+    stop: Notify,
+    started_ms: u64,
+    idle_exit: Duration,
+}
+
+/// Runs the mux until it has held nothing for long enough. Returns the process's exit code.
+pub fn serve() -> u8 {
+    match start() {
+        Ok(()) => 0,
+        Err(error) => {
+            // Whoever started us reads this in place of READY.
+            let _ = writeln!(std::io::stdout(), "{error}");
+            1
+        }
+    }
+}
+
+fn start() -> Result<(), Box<dyn std::error::Error>> {
+    // A new session, so that no terminal and no login of the starter can end us. It fails where
+    // we lead one already.
+    let _ = rustix::process::setsid();
+    rustix::process::umask(Mode::from_bits_truncate(0o077));
+    let place = Place::of_environment()?;
+    let directory = place.state()?;
+    let registry = Registry::load(place.state()?)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let local = LocalSet::new();
+    local.block_on(&runtime, async {
+        let listener = bind(&directory, MUX_SOCKET)?;
+        listener.set_nonblocking(true)?;
+        let listener = UnixListener::from_std(listener)?;
+        let mux = Mux::new(registry);
+        release_standard_streams()?;
+        mux.run(listener).await;
+        let _ = directory.remove_file(MUX_SOCKET);
+        mux.save();
+        Ok::<(), Box<dyn std::error::Error>>(())
+    })
+}
+
+/// Says that we listen, and holds nothing of the starter's.
+fn release_standard_streams() -> std::io::Result<()> {
+    std::io::stdout().write_all(&[READY])?;
+    std::io::stdout().flush()?;
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    Ok(std::env::set_current_dir("/")?)
+}
+
+/// Writes a line into `mux.log`.
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+impl Mux {
+    fn new(registry: Registry) -> Rc<Self> {
+        let named = std::env::var(IDLE_EXIT).ok().and_then(|seconds| seconds.parse().ok());
+        Rc::new(Self {
+            registry: RefCell::new(registry),
+            held: RefCell::default(),
+            turns: RefCell::default(),
+            hosts: Hosts::new(),
+            requests: Cell::new(0),
+            activity: Notify::new(),
+            stop: Notify::new(),
+            started_ms: now_ms(),
+            idle_exit: named.map_or(DEFAULT_IDLE_EXIT, Duration::from_secs),
+        })
+    }
+
+    async fn run(self: &Rc<Self>, listener: UnixListener) {
+        let mut terminate =
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok();
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => self.accept(stream),
+                    Err(error) => {
+                        complain(&format!("cannot accept a command line: {error}"));
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                },
+                () = self.idle() => return,
+                () = self.stop.notified() => break,
+                () = async {
+                    match &mut terminate {
+                        Some(signal) => { signal.recv().await; }
+                        None => std::future::pending().await,
+                    }
+                } => break,
+            }
+        }
+        self.let_go().await;
+    }
+
+    fn accept(self: &Rc<Self>, stream: UnixStream) {
+        let checked = stream.into_std().and_then(|stream| {
+            check_peer(&stream).map_err(std::io::Error::other)?;
+            UnixStream::from_std(stream)
+        });
+        match checked {
+            Ok(stream) => {
+                let mux = self.clone();
+                tokio::task::spawn_local(async move {
+                    mux.requests.set(mux.requests.get().saturating_add(1));
+                    request::serve(&mux, stream).await;
+                    mux.requests.set(mux.requests.get().saturating_sub(1));
+                    mux.activity.notify_one();
+                });
+            }
+            Err(error) => complain(&format!("a peer was turned away: {error}")),
+        }
+    }
+
+    /// Ends when nothing has been held for the configured time.
+    async fn idle(&self) {
+        loop {
+            let holds = !self.held.borrow().is_empty() || self.requests.get() > 0;
+            if holds {
+                self.activity.notified().await;
+                continue;
+            }
+            let quiet = tokio::time::timeout(self.idle_exit, self.activity.notified()).await;
+            let holds = !self.held.borrow().is_empty() || self.requests.get() > 0;
+            if quiet.is_err() && !holds {
+                return;
+            }
+        }
+    }
+
+    /// Leaves every session running, disconnected.
+    async fn let_go(&self) {
+        let all: Vec<_> = self.held.borrow().values().cloned().collect();
+        for held in &all {
+            let _ = held.detach(None);
+        }
+        let gone = async {
+            while !self.held.borrow().is_empty() {
+                self.activity.notified().await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(2), gone).await;
+    }
+
+    /// Writes the list of sessions. A full disk must not stop anything that runs.
+    fn save(&self) {
+        if let Err(error) = self.registry.borrow().save() {
+            complain(&format!("cannot save the list of sessions: {error}"));
+        }
+    }
+}
+
+/// Now, in Unix milliseconds.
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

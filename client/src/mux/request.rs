@@ -1,0 +1,224 @@
+//! One command line's connection: its greeting, its one request, what belongs to it.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use outlast_protocol::control::session::Session;
+use outlast_protocol::control::to_cli::{
+    Failed, Finished, MuxReport, Notice, Sessions, ToCli,
+};
+use outlast_protocol::control::to_mux::ToMux;
+use outlast_protocol::hello::{CONTROL_PROTOCOL, Hello};
+use outlast_protocol::id::InstanceId;
+use outlast_protocol::limits::HANDSHAKE_TIME;
+use tokio::net::UnixStream;
+
+use super::failure::Failure;
+use super::prompt::{Broker, Pending};
+use super::wire::greeting;
+use super::{Mux, complain, invoke, manage, receive};
+use crate::control::stream::FrameStream;
+
+/// Sessions in one frame: far below the frame limit whatever their names.
+const PER_FRAME: usize = 500;
+
+/// The command line at the other end.
+pub(super) struct Caller {
+    stream: FrameStream,
+    questions: u32,
+}
+
+/// How a request ends early.
+pub(super) enum Stop {
+    /// It failed: the command line is told.
+    Failed(Failure),
+    /// The command line is gone.
+    Gone,
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// Serves one command line.
+pub(super) async fn serve(mux: &Rc<Mux>, stream: UnixStream) {
+    let mut caller = Caller { stream: FrameStream::new(stream), questions: 0 };
+    caller.send(&ToCli::Hello(hello()), Bytes::new());
+    let done = match first_request(&mut caller).await {
+        Ok((request, body)) => answer(mux, &mut caller, request, body).await,
+        Err(stop) => Err(stop),
+    };
+    match done {
+        Ok(()) => caller.send(&ToCli::Finished(Finished), Bytes::new()),
+        Err(Stop::Failed(failure)) => {
+            caller.send(&ToCli::Failed(Failed::from(failure)), Bytes::new());
+        }
+        Err(Stop::Gone) => return,
+    }
+    if caller.stream.flush().await.is_ok() {
+        // What it still has to say (the last Consumed) has been dealt with by the request.
+        let _ = caller.stream.next().await;
+    }
+}
+
+fn hello() -> Hello {
+    Hello { protocol: CONTROL_PROTOCOL, oldest: CONTROL_PROTOCOL, ..greeting() }
+}
+
+async fn first_request(caller: &mut Caller) -> Result<(ToMux, Bytes), Stop> {
+    let read = async {
+        match caller.next().await? {
+            (ToMux::Hello(peer), _) => {
+                hello().negotiate(&peer).map_err(|error| {
+                    Failure::usage(error.to_string())
+                        .hint("`outlast mux stop` ends the older mux; sessions keep running")
+                })?;
+            }
+            (other, _) => {
+                let message = format!("expected Hello, got {}", other.name());
+                return Err(Failure::internal(message).into());
+            }
+        }
+        caller.next().await
+    };
+    tokio::time::timeout(HANDSHAKE_TIME, read).await.unwrap_or(Err(Stop::Gone))
+}
+
+async fn answer(
+    mux: &Rc<Mux>,
+    caller: &mut Caller,
+    request: ToMux,
+    body: Bytes,
+) -> Result<(), Stop> {
+    match request {
+        ToMux::Select(select) => {
+            let found = mux.registry.borrow().select(&select.selectors)?;
+            caller.sessions(mux, &found);
+            Ok(())
+        }
+        ToMux::Enumerate(request) => manage::enumerate(mux, caller, request).await,
+        ToMux::New(request) => manage::new(mux, caller, request).await,
+        ToMux::Connect(request) => manage::connect(mux, caller, request).await,
+        ToMux::Disconnect(request) => manage::disconnect(mux, caller, request).await,
+        ToMux::Remove(request) => manage::remove(mux, caller, request).await,
+        ToMux::Invoke(request) => invoke::run(mux, caller, request, body).await,
+        ToMux::Receive(request) => receive::run(mux, caller, request).await,
+        ToMux::MuxStatus(_) => {
+            caller.send(&ToCli::MuxReport(report(mux)), Bytes::new());
+            Ok(())
+        }
+        ToMux::MuxStop(_) => {
+            mux.stop.notify_one();
+            Ok(())
+        }
+        other => Err(Failure::internal(format!("{} cannot come first", other.name())).into()),
+    }
+}
+
+fn report(mux: &Mux) -> MuxReport {
+    MuxReport {
+        pid: std::process::id(),
+        program: greeting().program,
+        started_ms: mux.started_ms,
+        connections: mux.hosts.report(),
+        attached: u32::try_from(mux.held.borrow().len()).unwrap_or(u32::MAX),
+        idle_exit_s: u32::try_from(mux.idle_exit.as_secs()).unwrap_or(u32::MAX),
+    }
+}
+
+impl Caller {
+    /// Queues a message.
+    pub(super) fn send(&mut self, message: &ToCli, body: Bytes) {
+        match message.head(body.len()) {
+            Ok(head) => self.stream.push(head, body),
+            Err(error) => complain(&format!("cannot encode {}: {error}", message.name())),
+        }
+    }
+
+    /// Bytes queued and not yet written.
+    pub(super) fn waiting(&self) -> usize {
+        self.stream.waiting()
+    }
+
+    /// Writes what is queued and waits for the next message. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Result<(ToMux, Bytes), Stop> {
+        let frame = self.stream.next().await.map_err(|_| Stop::Gone)?.ok_or(Stop::Gone)?;
+        ToMux::decode(&frame).map_err(|error| Failure::internal(error.to_string()).into())
+    }
+
+    /// Writes everything that is queued.
+    pub(super) async fn flush(&mut self) -> Result<(), Stop> {
+        self.stream.flush().await.map_err(|_| Stop::Gone)
+    }
+
+    /// Sends sessions of the list.
+    pub(super) fn sessions(&mut self, mux: &Mux, instances: &[InstanceId]) {
+        let views: Vec<Session> = {
+            let registry = mux.registry.borrow();
+            instances.iter().filter_map(|id| registry.get(*id)).map(|k| mux.view(k)).collect()
+        };
+        let mut rest = views.as_slice();
+        loop {
+            let (now, later) = rest.split_at(rest.len().min(PER_FRAME));
+            let more = !later.is_empty();
+            let sessions = Sessions { sessions: now.to_vec(), more };
+            self.send(&ToCli::Sessions(sessions), Bytes::new());
+            if !more {
+                return;
+            }
+            rest = later;
+        }
+    }
+
+    /// Waits for `work`, which may ask the user and give notice of things meanwhile. If the
+    /// command line goes away, so does the work.
+    pub(super) async fn wait_for<T, F>(
+        &mut self,
+        work: impl FnOnce(Rc<Broker>, Rc<dyn Fn(String)>) -> F,
+    ) -> Result<T, Stop>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        let (broker, mut questions) = Broker::new();
+        let notices = Rc::new(RefCell::new(Vec::new()));
+        let noted = notices.clone();
+        let notice: Rc<dyn Fn(String)> = Rc::new(move |text| noted.borrow_mut().push(text));
+        let work = work(Rc::new(broker), notice);
+        tokio::pin!(work);
+        let mut waiting: Option<Pending> = None;
+        let result = loop {
+            for text in notices.take() {
+                self.send(&ToCli::Notice(Notice { text }), Bytes::new());
+            }
+            tokio::select! {
+                result = &mut work => break result,
+                Some(pending) = questions.recv(), if waiting.is_none() => {
+                    self.questions = self.questions.saturating_add(1);
+                    let mut question = pending.question.clone();
+                    question.question = self.questions;
+                    self.send(&ToCli::Question(question), Bytes::new());
+                    waiting = Some(pending);
+                }
+                message = self.next() => match message? {
+                    (ToMux::Answer(answer), _) if answer.question == self.questions => {
+                        if let Some(pending) = waiting.take() {
+                            let _ = pending.answer.send(answer.texts);
+                        }
+                    }
+                    (other, _) => {
+                        let message = format!("{} has no place here", other.name());
+                        return Err(Failure::internal(message).into());
+                    }
+                },
+            }
+        };
+        for text in notices.take() {
+            self.send(&ToCli::Notice(Notice { text }), Bytes::new());
+        }
+        Ok(result?)
+    }
+}
