@@ -67,10 +67,11 @@ impl Attempt<'_> {
         // A server that wants several methods names the rest after each success.
         while let Some(method) = methods.first().copied() {
             methods.remove(0);
-            if method != Authentication::PublicKey && self.allowed.is_none() {
-                if let Step::Done = self.none().await? {
-                    return Ok(true);
-                }
+            if method != Authentication::PublicKey
+                && self.allowed.is_none()
+                && let Step::Done = self.none().await?
+            {
+                return Ok(true);
             }
             if !self.is_allowed(method) || self.handle.is_closed() {
                 continue;

@@ -7,13 +7,13 @@ use std::process::{Child, Command, Stdio};
 
 use outlast::ssh::{Environment, HostConfig, SshOptions, resolve};
 
-pub struct Server {
+pub(crate) struct Server {
     directory: tempfile::TempDir,
     sshd: Child,
-    pub port: u16,
+    pub(crate) port: u16,
 }
 
-pub fn run(program: &str, arguments: &[&str]) -> String {
+pub(crate) fn run(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
@@ -24,11 +24,11 @@ pub fn run(program: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-pub fn keygen(arguments: &[&str]) {
+pub(crate) fn keygen(arguments: &[&str]) {
     run("ssh-keygen", &[&["-q"], arguments].concat());
 }
 
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -38,7 +38,7 @@ pub fn free_port() -> u16 {
 
 impl Server {
     /// Starts an sshd with these lines in its configuration; `@D` is its directory.
-    pub fn start(lines: &str) -> Self {
+    pub(crate) fn start(lines: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name).display().to_string();
         for name in ["host", "user", "hostca"] {
@@ -86,27 +86,27 @@ impl Server {
         );
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
     /// Allows a public key of this directory in.
-    pub fn authorise(&self, public: &str) {
+    pub(crate) fn authorise(&self, public: &str) {
         std::fs::copy(self.path(public), self.path("authorized")).unwrap();
     }
 
-    pub fn authorise_from(&self, other: &Self) {
+    pub(crate) fn authorise_from(&self, other: &Self) {
         std::fs::copy(other.path("user.pub"), self.path("authorized")).unwrap();
     }
 
     /// A known_hosts line that records `other`'s key for this server.
-    pub fn known_line(&self, other: &Self) -> String {
+    pub(crate) fn known_line(&self, other: &Self) -> String {
         let key = std::fs::read_to_string(other.path("host.pub")).unwrap();
         format!("[127.0.0.1]:{} {key}", self.port)
     }
 
     /// The lines of a `Host` block that leads here with the key of `owner`.
-    pub fn lines(&self, owner: &Self) -> String {
+    pub(crate) fn lines(&self, owner: &Self) -> String {
         let known = self.path("known");
         format!(
             "  HostName 127.0.0.1\n  Port {}\n  User root\n  IdentityFile {}\n  \
@@ -117,7 +117,7 @@ impl Server {
         )
     }
 
-    pub fn environment(&self) -> Environment {
+    pub(crate) fn environment(&self) -> Environment {
         let mut environment = Environment::of_process();
         environment.home = self.directory.path().to_path_buf();
         environment.system_config = self.path("absent");
@@ -126,7 +126,7 @@ impl Server {
     }
 
     /// A configuration that leads here, where `lines` win.
-    pub fn config(&self, lines: &str) -> HostConfig {
+    pub(crate) fn config(&self, lines: &str) -> HostConfig {
         let known = self.path("known");
         let identity = match lines.contains("IdentityFile") {
             true => String::new(),
@@ -142,7 +142,12 @@ impl Server {
     }
 
     /// A configuration for `host`, where `hosts` has the blocks for the way.
-    pub fn config_for(&self, host: &str, hosts: &str, environment: &Environment) -> HostConfig {
+    pub(crate) fn config_for(
+        &self,
+        host: &str,
+        hosts: &str,
+        environment: &Environment,
+    ) -> HostConfig {
         let text = format!("{hosts}Host *\n{}", self.lines(self));
         self.resolve(host, &text, environment)
     }
@@ -179,13 +184,13 @@ impl Drop for Server {
     }
 }
 
-pub struct Agent {
+pub(crate) struct Agent {
     process: Child,
-    pub socket: PathBuf,
+    pub(crate) socket: PathBuf,
 }
 
 impl Agent {
-    pub fn start(server: &Server) -> Self {
+    pub(crate) fn start(server: &Server) -> Self {
         let socket = server.path("agent.sock");
         let mut process = Command::new("ssh-agent")
             .args(["-D", "-a", socket.to_str().unwrap()])
@@ -200,7 +205,7 @@ impl Agent {
         Self { process, socket }
     }
 
-    pub fn add(&self, key: &Path) {
+    pub(crate) fn add(&self, key: &Path) {
         let mut add = Command::new("ssh-add");
         add.arg("-q").arg(key).env("SSH_AUTH_SOCK", &self.socket);
         assert!(add.status().unwrap().success());
