@@ -1,22 +1,16 @@
 //! Authentication: keys first, then what a person at a terminal can give.
 
-use std::sync::Arc;
+use std::future::Future;
+use std::time::Duration;
 
 use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse, Prompt as ServerPrompt};
-use russh::keys::agent::AgentIdentity;
-use russh::keys::{Certificate, HashAlg, PrivateKey, PrivateKeyWithHashAlg, decode_secret_key};
-use russh::{MethodKind, MethodSet, SendError, Signer};
+use russh::{MethodKind, MethodSet};
 
-use super::agent::Agent;
 use super::config::{Authentication, HostConfig};
 use super::error::ConnectErrorKind;
 use super::handler::ConnectionHandler;
-use super::identity::{Candidate, IdentityFile, Secret, candidates};
 use super::prompt::{Answer, Prompt, Question};
 
-/// sshd hangs up after 6 (`MaxAuthTries`), and its own listing of methods is one of them.
-const MAX_KEYS: usize = 5;
-const MAX_PASSPHRASES: u32 = 3;
 /// Rounds of keyboard-interactive per attempt: a server may ask without end.
 const MAX_ROUNDS: u32 = 16;
 
@@ -37,24 +31,28 @@ pub(super) async fn authenticate(
     match attempt.run().await {
         Ok(true) => Ok(()),
         Ok(false) => Err(attempt.refused(None)),
+        Err(russh::Error::Elapsed(_)) => Err(ConnectErrorKind::TimedOut {
+            phase: "authentication",
+            seconds: config.connect_timeout.as_secs(),
+        }),
         Err(error) => Err(attempt.refused(Some(error.to_string()))),
     }
 }
 
-struct Attempt<'a> {
-    handle: &'a mut Handle<ConnectionHandler>,
-    config: &'a HostConfig,
+pub(super) struct Attempt<'a> {
+    pub(super) handle: &'a mut Handle<ConnectionHandler>,
+    pub(super) config: &'a HostConfig,
     prompt: &'a dyn Prompt,
     /// For the message, if all fails.
-    tried: Vec<String>,
+    pub(super) tried: Vec<String>,
     /// What the server would take, once it has said so.
     allowed: Option<MethodSet>,
-    keys_tried: usize,
+    pub(super) keys_tried: usize,
     no_terminal: bool,
 }
 
 /// After a step.
-enum Step {
+pub(super) enum Step {
     Done,
     /// Accepted, and more is asked for.
     Partial,
@@ -67,10 +65,11 @@ impl Attempt<'_> {
         // A server that wants several methods names the rest after each success.
         while let Some(method) = methods.first().copied() {
             methods.remove(0);
-            if method != Authentication::PublicKey && self.allowed.is_none() {
-                if let Step::Done = self.none().await? {
-                    return Ok(true);
-                }
+            if method != Authentication::PublicKey
+                && self.allowed.is_none()
+                && let Step::Done = self.none().await?
+            {
+                return Ok(true);
             }
             if !self.is_allowed(method) || self.handle.is_closed() {
                 continue;
@@ -93,14 +92,15 @@ impl Attempt<'_> {
     }
 
     async fn none(&mut self) -> Result<Step, russh::Error> {
-        let result = self
-            .handle
-            .authenticate_none(self.config.user.as_str())
-            .await?;
+        let result = within(
+            self.config.connect_timeout,
+            self.handle.authenticate_none(self.config.user.as_str()),
+        )
+        .await?;
         Ok(self.note(result))
     }
 
-    fn note(&mut self, result: AuthResult) -> Step {
+    pub(super) fn note(&mut self, result: AuthResult) -> Step {
         match result {
             AuthResult::Success => Step::Done,
             AuthResult::Failure {
@@ -120,7 +120,7 @@ impl Attempt<'_> {
         }
     }
 
-    fn is_allowed(&self, method: Authentication) -> bool {
+    pub(super) fn is_allowed(&self, method: Authentication) -> bool {
         let kind = match method {
             Authentication::PublicKey => MethodKind::PublicKey,
             Authentication::Password => MethodKind::Password,
@@ -131,163 +131,9 @@ impl Attempt<'_> {
             .is_none_or(|allowed| allowed.contains(&kind))
     }
 
-    async fn public_keys(&mut self) -> Result<Step, russh::Error> {
-        let mut agent = None;
-        if let Some(socket) = &self.config.identity_agent {
-            match Agent::connect(socket).await {
-                Ok(connected) => agent = Some(connected),
-                Err(reason) => self.tried.push(reason),
-            }
-        }
-        let identities = agent
-            .as_mut()
-            .map(|agent| std::mem::take(&mut agent.identities));
-        let found = candidates(self.config, identities.unwrap_or_default());
-        self.tried.extend(found.notes);
-        for candidate in found.list {
-            if self.keys_tried >= MAX_KEYS {
-                self.tried
-                    .push(format!("no more than {MAX_KEYS} keys (name one with -i)"));
-                break;
-            }
-            if !self.is_allowed(Authentication::PublicKey) || self.handle.is_closed() {
-                break;
-            }
-            let label = candidate.label();
-            let step = match (candidate, &mut agent) {
-                (Candidate::Agent(identity), Some(agent)) => self.agent_key(identity, agent).await,
-                (Candidate::Agent(_), None) => Ok(Step::Refused),
-                (Candidate::File { file, certificate }, _) => {
-                    self.key_file(file, certificate).await
-                }
-            };
-            self.tried.push(label);
-            match step? {
-                Step::Refused => {}
-                taken => return Ok(taken),
-            }
-        }
-        Ok(Step::Refused)
-    }
-
-    async fn agent_key(
-        &mut self,
-        identity: AgentIdentity,
-        agent: &mut Agent,
-    ) -> Result<Step, russh::Error> {
-        self.keys_tried += 1;
-        let user = self.config.user.as_str();
-        let hash = self
-            .rsa_hash(identity.public_key().algorithm().is_rsa())
-            .await?;
-        let signed = match identity {
-            AgentIdentity::PublicKey { key, .. } => {
-                self.handle
-                    .authenticate_publickey_with(user, key, hash, &mut agent.client)
-                    .await
-            }
-            AgentIdentity::Certificate { certificate, .. } => {
-                let client = &mut agent.client;
-                self.handle
-                    .authenticate_certificate_with(user, certificate, hash, client)
-                    .await
-            }
-        };
-        match signed {
-            Ok(result) => Ok(self.note(result)),
-            // The agent declined, or its key needs a confirmation nobody gave.
-            Err(error) => {
-                self.tried.push(format!("the agent did not sign: {error}"));
-                Ok(Step::Refused)
-            }
-        }
-    }
-
-    async fn key_file(
-        &mut self,
-        file: IdentityFile,
-        certificate: Option<Certificate>,
-    ) -> Result<Step, russh::Error> {
-        self.keys_tried += 1;
-        let key = match &file.secret {
-            Secret::Open(key) => key.clone(),
-            Secret::Locked(text) => {
-                // Nobody should type a passphrase for a key the server would not take anyway.
-                if certificate.is_none() && !self.would_be_accepted(&file).await? {
-                    return Ok(Step::Refused);
-                }
-                match self.unlock(&file, text).await {
-                    Some(key) => Arc::new(key),
-                    None => return Ok(Step::Refused),
-                }
-            }
-            Secret::Absent => return Ok(Step::Refused),
-        };
-        let user = self.config.user.as_str();
-        let result = match certificate {
-            Some(certificate) => {
-                self.handle
-                    .authenticate_openssh_cert(user, key, certificate)
-                    .await?
-            }
-            None => {
-                let hash = self.rsa_hash(key.algorithm().is_rsa()).await?;
-                let key = PrivateKeyWithHashAlg::new(key, hash);
-                self.handle.authenticate_publickey(user, key).await?
-            }
-        };
-        Ok(self.note(result))
-    }
-
-    /// Without a hash an RSA key would be used with SHA-1, which servers refuse.
-    async fn rsa_hash(&self, is_rsa: bool) -> Result<Option<HashAlg>, russh::Error> {
-        if !is_rsa {
-            return Ok(None);
-        }
-        let best = self.handle.best_supported_rsa_hash().await?;
-        Ok(best.unwrap_or(Some(HashAlg::Sha512)))
-    }
-
-    async fn would_be_accepted(&mut self, file: &IdentityFile) -> Result<bool, russh::Error> {
-        let Some(public) = file.public.clone() else {
-            return Ok(true);
-        };
-        let hash = self.rsa_hash(public.algorithm().is_rsa()).await?;
-        let user = self.config.user.as_str();
-        let probe = self
-            .handle
-            .authenticate_publickey_with(user, public, hash, &mut Probe)
-            .await;
-        Ok(match probe {
-            Err(Probed::Accepted) => true,
-            Err(Probed::Lost) => false,
-            Ok(result) => {
-                self.note(result);
-                false
-            }
-        })
-    }
-
-    async fn unlock(&mut self, file: &IdentityFile, text: &str) -> Option<PrivateKey> {
-        for attempt in 1..=MAX_PASSPHRASES {
-            let question = Question::Passphrase {
-                path: &file.path,
-                attempt,
-            };
-            let passphrase = self.ask(question).await?;
-            // Key derivation takes a second by design: not on this thread.
-            let text = text.to_owned();
-            let decode = move || decode_secret_key(&text, Some(&passphrase));
-            if let Ok(Ok(key)) = tokio::task::spawn_blocking(decode).await {
-                return Some(key);
-            }
-        }
-        self.tried.push("a wrong passphrase".into());
-        None
-    }
-
     async fn passwords(&mut self) -> Result<Step, russh::Error> {
         let (user, host) = (self.config.user.as_str(), self.config.host.as_str());
+        let limit = self.config.connect_timeout;
         for attempt in 1..=self.config.password_prompts {
             let Some(password) = self
                 .ask(Question::Password {
@@ -300,7 +146,7 @@ impl Attempt<'_> {
                 break;
             };
             self.tried.push("password".into());
-            let result = self.handle.authenticate_password(user, password).await?;
+            let result = within(limit, self.handle.authenticate_password(user, password)).await?;
             match self.note(result) {
                 Step::Refused if !self.handle.is_closed() => {}
                 taken => return Ok(taken),
@@ -311,13 +157,15 @@ impl Attempt<'_> {
 
     async fn keyboard_interactive(&mut self) -> Result<Step, russh::Error> {
         use KeyboardInteractiveAuthResponse as Response;
-        let user = self.config.user.as_str();
+        let (user, limit) = (self.config.user.as_str(), self.config.connect_timeout);
         for _ in 0..self.config.password_prompts {
             let mut rounds = 0;
-            let mut response = self
-                .handle
-                .authenticate_keyboard_interactive_start(user, None::<String>)
-                .await?;
+            let mut response = within(
+                limit,
+                self.handle
+                    .authenticate_keyboard_interactive_start(user, None::<String>),
+            )
+            .await?;
             while let Response::InfoRequest {
                 name,
                 instructions,
@@ -329,10 +177,12 @@ impl Attempt<'_> {
                 let Some(answers) = answers.filter(|_| rounds <= MAX_ROUNDS) else {
                     return Ok(Step::Refused);
                 };
-                response = self
-                    .handle
-                    .authenticate_keyboard_interactive_respond(answers)
-                    .await?;
+                response = within(
+                    limit,
+                    self.handle
+                        .authenticate_keyboard_interactive_respond(answers),
+                )
+                .await?;
             }
             self.tried.push("keyboard-interactive".into());
             match response {
@@ -384,7 +234,7 @@ impl Attempt<'_> {
     }
 
     /// A secret from the person, if there is one and they want to.
-    async fn ask(&mut self, question: Question<'_>) -> Option<String> {
+    pub(super) async fn ask(&mut self, question: Question<'_>) -> Option<String> {
         if self.config.batch_mode {
             self.no_terminal = true;
             return None;
@@ -415,29 +265,10 @@ impl Attempt<'_> {
     }
 }
 
-/// A signer that never signs: being asked to is the news that the server would take the key.
-struct Probe;
-
-enum Probed {
-    Accepted,
-    Lost,
-}
-
-impl From<SendError> for Probed {
-    fn from(_: SendError) -> Self {
-        Self::Lost
-    }
-}
-
-impl Signer for Probe {
-    type Error = Probed;
-
-    async fn auth_sign(
-        &mut self,
-        _: &AgentIdentity,
-        _: Option<HashAlg>,
-        _: Vec<u8>,
-    ) -> Result<Vec<u8>, Probed> {
-        Err(Probed::Accepted)
-    }
+/// Bounds one exchange with the server: russh itself would wait for ever.
+pub(super) async fn within<T>(
+    limit: Duration,
+    exchange: impl Future<Output = Result<T, russh::Error>>,
+) -> Result<T, russh::Error> {
+    tokio::time::timeout(limit, exchange).await?
 }

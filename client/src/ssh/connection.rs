@@ -42,7 +42,7 @@ pub struct Connection {
     warnings: Vec<String>,
     open_timeout: Duration,
     /// The jump host's connection, through which this one goes.
-    via: Option<Box<Connection>>,
+    via: Option<Box<Self>>,
 }
 
 type Establishing<'a> = Pin<Box<dyn Future<Output = Result<Connection, ConnectError>> + Send + 'a>>;

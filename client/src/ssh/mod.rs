@@ -26,6 +26,7 @@ mod open;
 mod options;
 mod prompt;
 mod proxy_command;
+mod public_key;
 mod quick_ack;
 
 pub use config::{
