@@ -27,9 +27,22 @@ impl Cursor {
     pub(super) fn request(&self) -> (From, Vec<(InvocationId, Seq)>) {
         let lowest = self.apart.values().map(|apart| apart.upto).min();
         let from = lowest.map_or(self.base, |lowest| lowest.min(self.base));
-        let start = if from == Seq(0) { From::Start } else { From::Seq(from.next()) };
-        let ahead = self.apart.iter().filter(|(_, apart)| apart.upto > self.base);
-        (start, ahead.map(|(id, apart)| (*id, apart.upto)).take(MAX_SKIPS).collect())
+        let start = if from == Seq(0) {
+            From::Start
+        } else {
+            From::Seq(from.next())
+        };
+        let ahead = self
+            .apart
+            .iter()
+            .filter(|(_, apart)| apart.upto > self.base);
+        (
+            start,
+            ahead
+                .map(|(id, apart)| (*id, apart.upto))
+                .take(MAX_SKIPS)
+                .collect(),
+        )
     }
 
     /// Whether a record has not been received yet.
@@ -41,14 +54,20 @@ impl Cursor {
     /// An invocation's own reader received it up to `seq`.
     pub(super) fn received(&mut self, invocation: InvocationId, seq: Seq) {
         let base = self.base;
-        let apart = self.apart.entry(invocation).or_insert(Apart { upto: base, whole_from: None });
+        let apart = self.apart.entry(invocation).or_insert(Apart {
+            upto: base,
+            whole_from: None,
+        });
         apart.upto = apart.upto.max(seq);
     }
 
     /// An invocation's own reader is there: what it will get is not to be delivered by another.
     pub(super) fn begin(&mut self, invocation: InvocationId, from: Seq) {
         let upto = Seq(from.0.saturating_sub(1));
-        self.apart.entry(invocation).or_insert(Apart { upto, whole_from: None });
+        self.apart.entry(invocation).or_insert(Apart {
+            upto,
+            whole_from: None,
+        });
     }
 
     /// That reader received all there was: `records` records from `from` on.
@@ -66,13 +85,15 @@ impl Cursor {
     pub(super) fn caught_up(&mut self, seq: Seq, busy: &[InvocationId]) {
         self.base = self.base.max(seq);
         let base = self.base;
-        self.apart.retain(|id, apart| busy.contains(id) || apart.upto > base);
+        self.apart
+            .retain(|id, apart| busy.contains(id) || apart.upto > base);
     }
 
     /// Moves the base over what was received whole right behind it.
     fn compact(&mut self) {
         let base = self.base;
-        self.apart.retain(|_, apart| apart.whole_from.is_none() || apart.upto > base);
+        self.apart
+            .retain(|_, apart| apart.whole_from.is_none() || apart.upto > base);
         while let Some((id, upto)) = self.apart.iter().find_map(|(id, apart)| {
             (apart.whole_from == Some(self.base.next())).then_some((*id, apart.upto))
         }) {
@@ -99,7 +120,13 @@ mod tests {
             cursor.received(id(n.into()), Seq(from.0 + 2));
             cursor.finish(id(n.into()), from, 3);
         }
-        assert_eq!(cursor, Cursor { base: Seq(3000), apart: BTreeMap::new() });
+        assert_eq!(
+            cursor,
+            Cursor {
+                base: Seq(3000),
+                apart: BTreeMap::new()
+            }
+        );
         assert_eq!(cursor.request(), (From::Seq(Seq(3001)), vec![]));
     }
 
@@ -113,9 +140,18 @@ mod tests {
         assert_eq!(cursor.request(), (From::Start, vec![(id(2), Seq(13))]));
         assert!(cursor.wants(Some(id(1)), Seq(4)));
         assert!(!cursor.wants(Some(id(2)), Seq(12)));
-        assert!(cursor.wants(Some(id(2)), Seq(14)), "late output of its background children");
+        assert!(
+            cursor.wants(Some(id(2)), Seq(14)),
+            "late output of its background children"
+        );
         cursor.caught_up(Seq(20), &[]);
-        assert_eq!(cursor, Cursor { base: Seq(20), apart: BTreeMap::new() });
+        assert_eq!(
+            cursor,
+            Cursor {
+                base: Seq(20),
+                apart: BTreeMap::new()
+            }
+        );
     }
 
     #[test]

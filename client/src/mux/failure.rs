@@ -18,11 +18,19 @@ pub(super) struct Failure {
 
 impl Failure {
     pub(super) fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: String::new(), passing: false }
+        Self {
+            kind,
+            message: message.into(),
+            hint: String::new(),
+            passing: false,
+        }
     }
 
     pub(super) fn unreachable(message: impl Into<String>) -> Self {
-        Self { passing: true, ..Self::new(FailureKind::Unreachable, message) }
+        Self {
+            passing: true,
+            ..Self::new(FailureKind::Unreachable, message)
+        }
     }
 
     pub(super) fn usage(message: impl Into<String>) -> Self {
@@ -42,8 +50,17 @@ impl Failure {
 
 impl From<Failure> for Failed {
     fn from(failure: Failure) -> Self {
-        let Failure { kind, message, hint, .. } = failure;
-        Self { kind, message, hint }
+        let Failure {
+            kind,
+            message,
+            hint,
+            ..
+        } = failure;
+        Self {
+            kind,
+            message,
+            hint,
+        }
     }
 }
 

@@ -48,7 +48,10 @@ pub(super) enum Over {
 pub(super) enum Heard {
     Record(Record, Bytes),
     /// Everything below `next` was sent; so many invocations run or wait.
-    CaughtUp { next: Seq, active: u32 },
+    CaughtUp {
+        next: Seq,
+        active: u32,
+    },
 }
 
 type Answer = oneshot::Sender<Result<Submitted, Refused>>;
@@ -141,7 +144,10 @@ impl Held {
 
     /// Takes up the standard input of an invocation submitted through another mux.
     pub(super) fn resume_input(&self, invocation: InvocationId, offset: u64) {
-        self.inner.borrow_mut().attachment.resume_input(invocation, offset);
+        self.inner
+            .borrow_mut()
+            .attachment
+            .resume_input(invocation, offset);
     }
 
     /// Hears how far the command has taken its standard input.
@@ -166,7 +172,10 @@ impl Held {
 
     pub(super) fn cancel(&self, invocation: InvocationId, level: Level) {
         let cancel = Cancel { invocation, level };
-        self.inner.borrow_mut().attachment.say(cancel.into(), Bytes::new());
+        self.inner
+            .borrow_mut()
+            .attachment
+            .say(cancel.into(), Bytes::new());
         self.wake.notify_one();
     }
 
@@ -178,13 +187,23 @@ impl Held {
         skip: Vec<(InvocationId, Seq)>,
     ) -> Reader {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let open = ReaderOpen { reader: ReaderId(0), from, only, skip, credit: DEFAULT_CREDIT };
+        let open = ReaderOpen {
+            reader: ReaderId(0),
+            from,
+            only,
+            skip,
+            credit: DEFAULT_CREDIT,
+        };
         let mut inner = self.inner.borrow_mut();
         let id = inner.attachment.open_reader(open);
         inner.readers.insert(id, sender);
         drop(inner);
         self.wake.notify_one();
-        Reader { held: self.clone(), id, receiver }
+        Reader {
+            held: self.clone(),
+            id,
+            receiver,
+        }
     }
 
     /// Lets go of the session. Wait for [`Status::Over`].
@@ -192,7 +211,9 @@ impl Held {
         let (sender, refused) = oneshot::channel();
         let mut inner = self.inner.borrow_mut();
         inner.refusals = Some(sender);
-        inner.attachment.say(Detach { idle_timeout }.into(), Bytes::new());
+        inner
+            .attachment
+            .say(Detach { idle_timeout }.into(), Bytes::new());
         drop(inner);
         self.wake.notify_one();
         self.out.notify_one();
@@ -206,8 +227,13 @@ impl Held {
 
     /// Ends the session. Wait for [`Status::Over`].
     pub(super) fn end(&self) {
-        let end = End { extensions: Vec::new() };
-        self.inner.borrow_mut().attachment.say(end.into(), Bytes::new());
+        let end = End {
+            extensions: Vec::new(),
+        };
+        self.inner
+            .borrow_mut()
+            .attachment
+            .say(end.into(), Bytes::new());
         self.wake.notify_one();
     }
 
@@ -305,7 +331,10 @@ impl Held {
             }
             ToClient::CaughtUp(caught) => {
                 if let Some(reader) = inner.readers.get(&caught.reader) {
-                    let heard = Heard::CaughtUp { next: caught.next, active: caught.active };
+                    let heard = Heard::CaughtUp {
+                        next: caught.next,
+                        active: caught.active,
+                    };
                     let _ = reader.send(heard);
                 }
             }
@@ -350,7 +379,11 @@ impl Reader {
 
     /// Everything up to `seq` was written out.
     pub(super) fn consumed(&self, seq: Seq) {
-        self.held.inner.borrow_mut().attachment.consumed(self.id, seq);
+        self.held
+            .inner
+            .borrow_mut()
+            .attachment
+            .consumed(self.id, seq);
         self.held.wake.notify_one();
     }
 }

@@ -86,7 +86,12 @@ impl Hosts {
             return Ok(opened);
         }
         let config = configuration(target, surroundings)?;
-        for option in &config.ignored {
+        // What a distribution writes into the system's file is no news to anybody.
+        for option in config
+            .ignored
+            .iter()
+            .filter(|option| !option.file.starts_with("/etc/"))
+        {
             notice(option.to_string());
         }
         let permit = self.handshake(&config).await;
@@ -95,8 +100,16 @@ impl Hosts {
         for warning in connection.warnings() {
             notice(warning.clone());
         }
-        let shared = Rc::new(Shared { connection, links: std::cell::Cell::new(0) });
-        self.hosts.borrow_mut().entry(target.clone()).or_default().connections.push(shared.clone());
+        let shared = Rc::new(Shared {
+            connection,
+            links: std::cell::Cell::new(0),
+        });
+        self.hosts
+            .borrow_mut()
+            .entry(target.clone())
+            .or_default()
+            .connections
+            .push(shared.clone());
         let link = shared.connection.open_link(SUBSYSTEM, FALLBACK).await?;
         Ok(self.used(target, shared, link))
     }
@@ -119,8 +132,11 @@ impl Hosts {
 
     fn connections(&self, target: &Target) -> Vec<Rc<Shared>> {
         let mut hosts = self.hosts.borrow_mut();
-        let Some(host) = hosts.get_mut(target) else { return Vec::new() };
-        host.connections.retain(|shared| !shared.connection.is_closed());
+        let Some(host) = hosts.get_mut(target) else {
+            return Vec::new();
+        };
+        host.connections
+            .retain(|shared| !shared.connection.is_closed());
         host.connections.clone()
     }
 
@@ -139,14 +155,19 @@ impl Hosts {
         shared.links.set(shared.links.get().saturating_add(1));
         let words = link.last_words();
         let diagnose: Diagnose = Box::new(move || words.text());
-        let used = Use { of: Some((self.clone(), target.clone(), shared)) };
+        let used = Use {
+            of: Some((self.clone(), target.clone(), shared)),
+        };
         (Box::new(link), diagnose, used)
     }
 
     async fn turn(&self, target: &Target) -> Option<OwnedSemaphorePermit> {
         let turns = {
             let mut turns = self.turns.borrow_mut();
-            turns.entry(target.clone()).or_insert_with(|| Semaphore::new(1).into()).clone()
+            turns
+                .entry(target.clone())
+                .or_insert_with(|| Semaphore::new(1).into())
+                .clone()
         };
         turns.acquire_owned().await.ok()
     }
@@ -155,7 +176,9 @@ impl Hosts {
         let places = {
             let mut all = self.handshakes.borrow_mut();
             let key = (config.host.clone(), config.port);
-            all.entry(key).or_insert_with(|| Semaphore::new(HANDSHAKES).into()).clone()
+            all.entry(key)
+                .or_insert_with(|| Semaphore::new(HANDSHAKES).into())
+                .clone()
         };
         places.acquire_owned().await.ok()
     }
@@ -165,12 +188,19 @@ impl Hosts {
         let hosts = self.hosts.borrow();
         let mut report = Vec::new();
         for (target, host) in hosts.iter() {
-            for shared in host.connections.iter().filter(|shared| !shared.connection.is_closed()) {
+            for shared in host
+                .connections
+                .iter()
+                .filter(|shared| !shared.connection.is_closed())
+            {
                 let about = shared.connection.description();
                 let links = shared.links.get();
                 report.push((
                     target.destination.clone(),
-                    format!("{} {} {}, {links} links", about.server, about.kex, about.cipher),
+                    format!(
+                        "{} {} {}, {links} links",
+                        about.server, about.kex, about.cipher
+                    ),
                 ));
             }
         }
@@ -191,7 +221,9 @@ impl Use {
 
 impl Drop for Use {
     fn drop(&mut self) {
-        let Some((hosts, target, shared)) = self.of.take() else { return };
+        let Some((hosts, target, shared)) = self.of.take() else {
+            return;
+        };
         shared.links.set(shared.links.get().saturating_sub(1));
         if shared.links.get() > 0 {
             return;
@@ -220,7 +252,9 @@ fn configuration(target: &Target, surroundings: &Surroundings) -> Result<HostCon
     let mut environment = Environment::of_process();
     // The agent is the caller's: the mux may have been started where there was another.
     match &surroundings.agent_socket {
-        Some(socket) => environment.variables.insert("SSH_AUTH_SOCK".to_owned(), socket.clone()),
+        Some(socket) => environment
+            .variables
+            .insert("SSH_AUTH_SOCK".to_owned(), socket.clone()),
         None => environment.variables.remove("SSH_AUTH_SOCK"),
     };
     resolve(&destination, &options, &environment).map_err(|error| Failure::usage(error.to_string()))

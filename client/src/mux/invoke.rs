@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use outlast_protocol::control::to_cli::{
-    Accepted, FailureKind, Interrupted, Record as Told, Resumed, StdinTaken as Taken, ToCli,
+    Accepted, FailureKind, Interrupted, Record as Told, Resumed, StdinTaken as Taken,
 };
 use outlast_protocol::control::to_mux::{Invoke, ToMux};
 use outlast_protocol::id::{InvocationId, Seq};
@@ -33,8 +33,13 @@ pub(super) async fn run(
     body: Bytes,
 ) -> Result<(), Stop> {
     if body.len() > MAX_SCRIPT {
-        let message = format!("the script has {} bytes; the limit is {MAX_SCRIPT}", body.len());
-        return Err(Failure::usage(message).hint("send it as standard input of `bash -s`").into());
+        let message = format!(
+            "the script has {} bytes; the limit is {MAX_SCRIPT}",
+            body.len()
+        );
+        return Err(Failure::usage(message)
+            .hint("send it as standard input of `bash -s`")
+            .into());
     }
     let instance = request.instance;
     let surroundings = request.surroundings.clone();
@@ -85,7 +90,9 @@ async fn detached(
 }
 
 fn accepted(caller: &mut Caller, submitted: &Submitted) {
-    let Submitted { invocation, ahead, .. } = *submitted;
+    let Submitted {
+        invocation, ahead, ..
+    } = *submitted;
     caller.send(&Accepted { invocation, ahead }.into(), Bytes::new());
 }
 
@@ -101,9 +108,11 @@ pub(super) fn gave_up(mux: &Mux, held: &Held, reconnect_for_ms: u64) -> Failure 
         Status::Down(reason) => format!(": {reason}"),
         Status::Up | Status::Over(_) => String::new(),
     };
-    let message = format!("the connection to session {name} did not come back within {seconds} s{reason}");
-    Failure::new(FailureKind::Unreachable, message)
-        .hint(format!("the session goes on; `outlast receive --follow {name}` gets the rest"))
+    let message =
+        format!("the connection to session {name} did not come back within {seconds} s{reason}");
+    Failure::new(FailureKind::Unreachable, message).hint(format!(
+        "the session goes on; `outlast receive --follow {name}` gets the rest"
+    ))
 }
 
 /// A command whose output a command line waits for.
@@ -112,7 +121,9 @@ struct Foreground<'a> {
     held: &'a Rc<Held>,
     request: &'a Invoke,
     reader: Reader,
-    answer: Option<tokio::sync::oneshot::Receiver<Result<Submitted, outlast_protocol::link::refusal::Refused>>>,
+    answer: Option<
+        tokio::sync::oneshot::Receiver<Result<Submitted, outlast_protocol::link::refusal::Refused>>,
+    >,
     inputs: tokio::sync::mpsc::UnboundedReceiver<outlast_protocol::link::to_client::StdinTaken>,
     from: Option<Seq>,
     records: u64,
@@ -201,7 +212,9 @@ impl<'a> Foreground<'a> {
     }
 
     fn tell(&mut self, caller: &mut Caller, heard: Heard) {
-        let Heard::Record(record, body) = heard else { return };
+        let Heard::Record(record, body) = heard else {
+            return;
+        };
         if matches!(record.kind, RecordKind::Completed(_)) {
             self.completed = Some(record.seq);
         }
@@ -225,7 +238,9 @@ impl<'a> Foreground<'a> {
             ToMux::Consumed(consumed) => {
                 self.reader.consumed(consumed.seq);
                 self.with_cursor(|cursor| cursor.received(invocation, consumed.seq));
-                return Ok(self.completed.is_some_and(|completed| consumed.seq >= completed));
+                return Ok(self
+                    .completed
+                    .is_some_and(|completed| consumed.seq >= completed));
             }
             other => {
                 let message = format!("{} has no place here", other.name());
@@ -274,7 +289,13 @@ pub(super) fn link_changed(
         }
         Status::Down(reason) => {
             if give_up.is_none() {
-                caller.send(&Interrupted { reason: reason.clone() }.into(), Bytes::new());
+                caller.send(
+                    &Interrupted {
+                        reason: reason.clone(),
+                    }
+                    .into(),
+                    Bytes::new(),
+                );
             }
             give_up.or_else(|| Some(Instant::now() + patience(reconnect_for_ms)))
         }
@@ -289,4 +310,3 @@ pub(super) async fn at(moment: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
-

@@ -12,7 +12,7 @@ use outlast_protocol::link::AttachMode;
 use outlast_protocol::link::refusal::RefusalCode;
 use outlast_protocol::link::to_client::ToClient;
 use outlast_protocol::link::to_host::{Attach, ToHost};
-use outlast_protocol::session::{Life, SessionInfo};
+use outlast_protocol::session::SessionInfo;
 use tokio::time::Instant;
 
 use super::failure::Failure;
@@ -41,18 +41,28 @@ pub(super) async fn attach(
     used: Use,
     request: &ToHost,
 ) -> Result<Attached, Refusal> {
-    let lost = |wire: &mut Wire, error| Refusal { code: None, failure: wire.failure(error) };
+    let lost = |wire: &mut Wire, error| Refusal {
+        code: None,
+        failure: wire.failure(error),
+    };
     if let Err(error) = wire.send(request, Bytes::new()) {
         return Err(lost(&mut wire, error));
     }
     loop {
         match wire.next().await {
             Ok((ToClient::Attached(attached), _)) => {
-                return Ok(Attached { wire, used, info: attached.info });
+                return Ok(Attached {
+                    wire,
+                    used,
+                    info: attached.info,
+                });
             }
             Ok((ToClient::Refused(refused), _)) => {
                 let failure = Failure::from(&refused);
-                return Err(Refusal { code: Some(refused.code), failure });
+                return Err(Refusal {
+                    code: Some(refused.code),
+                    failure,
+                });
             }
             Ok(_) => {}
             Err(error) => return Err(lost(&mut wire, error)),
@@ -68,13 +78,22 @@ pub(super) struct Refusal {
 
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
-        Self { code: None, failure }
+        Self {
+            code: None,
+            failure,
+        }
     }
 }
 
 /// The request to attach a session.
 pub(super) fn attach_request(instance: InstanceId, client: ClientId, mode: AttachMode) -> ToHost {
-    Attach { instance, client, mode, extensions: Vec::new() }.into()
+    Attach {
+        instance,
+        client,
+        mode,
+        extensions: Vec::new(),
+    }
+    .into()
 }
 
 impl Mux {
@@ -95,11 +114,16 @@ impl Mux {
         let (target, client) = {
             let registry = self.registry.borrow();
             let known = registry.get(instance).ok_or_else(|| {
-                Failure::usage(format!("there is no session {instance} in this client's list"))
+                Failure::usage(format!(
+                    "there is no session {instance} in this client's list"
+                ))
             })?;
             (known.target.clone(), registry.client())
         };
-        let (wire, used) = self.hosts.open(&target, surroundings, prompt, notice).await?;
+        let (wire, used) = self
+            .hosts
+            .open(&target, surroundings, prompt, notice)
+            .await?;
         let request = attach_request(instance, client, mode);
         match attach(wire, used, &request).await {
             Ok(attached) => Ok(self.keep(target, surroundings.clone(), attached)),
@@ -122,7 +146,9 @@ impl Mux {
     /// What a refusal says about the session goes on the list.
     fn note_refusal(&self, instance: InstanceId, refusal: &Refusal) {
         let mut registry = self.registry.borrow_mut();
-        let Some(known) = registry.get_mut(instance) else { return };
+        let Some(known) = registry.get_mut(instance) else {
+            return;
+        };
         let message = refusal.failure.message.clone();
         known.heard = match refusal.code {
             Some(RefusalCode::UNKNOWN_SESSION | RefusalCode::ENDED) => {
@@ -204,9 +230,17 @@ impl Mux {
         let client = self.registry.borrow().client();
         let surroundings = held.surroundings();
         let notice = |text: String| complain(&text);
-        let opened = self.hosts.open(&held.target, &surroundings, &NeverPrompt, &notice).await;
+        let opened = self
+            .hosts
+            .open(&held.target, &surroundings, &NeverPrompt, &notice)
+            .await;
         let (wire, used) = opened.map_err(Refusal::from)?;
-        attach(wire, used, &attach_request(held.instance, client, AttachMode::Connect)).await
+        attach(
+            wire,
+            used,
+            &attach_request(held.instance, client, AttachMode::Connect),
+        )
+        .await
     }
 
     fn learn(&self, held: &Held, info: &SessionInfo) {
@@ -224,7 +258,9 @@ impl Mux {
                 Over::Detached | Over::Lost(_) => {}
             }
             if let Some(seconds) = known.idle_timeout_s {
-                known.expires_ms = known.disconnected_ms.map(|ms| ms.saturating_add(u64::from(seconds) * 1000));
+                known.expires_ms = known
+                    .disconnected_ms
+                    .map(|ms| ms.saturating_add(u64::from(seconds) * 1000));
             }
         }
         held.over(over);
@@ -244,21 +280,28 @@ fn jitter(most: Duration) -> Duration {
 /// The failure of a request whose session this client does not hold any more.
 pub(super) fn not_held(name: &str, over: &Over) -> Failure {
     match over {
-        Over::Detached => {
-            Failure::new(FailureKind::SessionLost, format!("session {name} was disconnected"))
-                .hint(format!("what it runs goes on; `outlast receive --follow {name}` gets the rest"))
-        }
+        Over::Detached => Failure::new(
+            FailureKind::SessionLost,
+            format!("session {name} was disconnected"),
+        )
+        .hint(format!(
+            "what it runs goes on; `outlast receive --follow {name}` gets the rest"
+        )),
         Over::Stolen(by) => Failure::new(
             FailureKind::SessionLost,
-            format!("session {name} was taken over by {}@{} {}", by.user, by.host, by.address)
-                .trim_end()
-                .to_owned(),
+            format!(
+                "session {name} was taken over by {}@{} {}",
+                by.user, by.host, by.address
+            )
+            .trim_end()
+            .to_owned(),
         )
         .hint(format!("`outlast connect --steal {name}` takes it back")),
-        Over::Ended(end) => {
-            Failure::new(FailureKind::SessionLost, format!("session {name} is over: {}", words(end)))
-                .hint("`outlast new` starts a fresh one")
-        }
+        Over::Ended(end) => Failure::new(
+            FailureKind::SessionLost,
+            format!("session {name} is over: {}", words(end)),
+        )
+        .hint("`outlast new` starts a fresh one"),
         Over::Lost(failure) => failure.clone(),
     }
 }
@@ -269,9 +312,4 @@ pub(super) fn over(status: &Status) -> Option<Over> {
         Status::Over(over) => Some(over.clone()),
         Status::Up | Status::Down(_) => None,
     }
-}
-
-/// Whether a session of the list lives as far as its computer says.
-pub(super) fn is_live(info: &SessionInfo) -> bool {
-    matches!(info.life, Life::Live)
 }

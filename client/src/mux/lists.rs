@@ -29,7 +29,9 @@ impl Mux {
             created_ms: known.created_ms,
             disconnected_ms: known.disconnected_ms.filter(|_| !attached),
             expires_ms: known.expires_ms.filter(|_| !attached && !gone),
-            running: held.map_or(known.running, |held| held.info().running).filter(|_| !gone),
+            running: held
+                .map_or(known.running, |held| held.info().running)
+                .filter(|_| !gone),
             note,
         }
     }
@@ -40,12 +42,18 @@ fn of_held(held: &Held) -> (State, Availability, String) {
         Status::Up => {
             let info = held.info();
             let busy = info.running.is_some() || info.queued > 0;
-            let availability = if busy { Availability::Busy } else { Availability::Available };
+            let availability = if busy {
+                Availability::Busy
+            } else {
+                Availability::Available
+            };
             (State::Opened, availability, String::new())
         }
-        Status::Down(reason) => {
-            (State::Connecting, Availability::None, format!("reconnecting: {reason}"))
-        }
+        Status::Down(reason) => (
+            State::Connecting,
+            Availability::None,
+            format!("reconnecting: {reason}"),
+        ),
         Status::Over(_) => (State::Disconnecting, Availability::None, String::new()),
     }
 }
@@ -54,9 +62,11 @@ fn of_known(known: &Known) -> (State, Availability, String) {
     match (&known.heard, &known.holder) {
         (Heard::Closed(how), _) => (State::Closed, Availability::None, how.clone()),
         (Heard::Broken(why), _) => (State::Broken, Availability::None, why.clone()),
-        (Heard::Live, Some(holder)) => {
-            (State::Disconnected, Availability::Busy, format!("held by {holder}"))
-        }
+        (Heard::Live, Some(holder)) => (
+            State::Disconnected,
+            Availability::Busy,
+            format!("held by {holder}"),
+        ),
         (Heard::Live, None) => (State::Disconnected, Availability::None, String::new()),
     }
 }

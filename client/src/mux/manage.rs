@@ -6,13 +6,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use outlast_protocol::control::target::Target;
 use outlast_protocol::control::to_cli::FailureKind;
-use outlast_protocol::control::to_mux::{Connect, Disconnect, Enumerate, New, Remove, Surroundings};
+use outlast_protocol::control::to_mux::{
+    Connect, Disconnect, Enumerate, New, Remove, Surroundings,
+};
 use outlast_protocol::id::{InstanceId, SessionName};
 use outlast_protocol::link::AttachMode;
 use outlast_protocol::link::refusal::RefusalCode;
 use outlast_protocol::link::to_client::ToClient;
 use outlast_protocol::link::to_host::{Create, List, Remove as RemoveOrder, ToHost};
-use outlast_protocol::session::{Life, SessionInfo};
+use outlast_protocol::session::SessionInfo;
 
 use super::Mux;
 use super::failure::Failure;
@@ -35,7 +37,10 @@ pub(super) async fn enumerate(
     caller: &mut Caller,
     request: Enumerate,
 ) -> Result<(), Stop> {
-    let Enumerate { target, surroundings } = request;
+    let Enumerate {
+        target,
+        surroundings,
+    } = request;
     let worker = mux.clone();
     let place = target.clone();
     let found = caller
@@ -76,7 +81,9 @@ async fn list(
     notice: &dyn Fn(String),
 ) -> Result<Vec<SessionInfo>, Failure> {
     let (mut wire, _used) = mux.hosts.open(target, surroundings, prompt, notice).await?;
-    let request = ToHost::List(List { extensions: Vec::new() });
+    let request = ToHost::List(List {
+        extensions: Vec::new(),
+    });
     let mut all = Vec::new();
     if let Err(error) = wire.send(&request, Bytes::new()) {
         return Err(wire.failure(error));
@@ -113,7 +120,13 @@ pub(super) async fn new(mux: &Rc<Mux>, caller: &mut Caller, request: New) -> Res
         );
         // It lives as long as the connection that made it.
         while caller.next().await.is_ok() {}
-        let _ = end(mux, held.instance, &held.surroundings(), &crate::ssh::NeverPrompt).await;
+        let _ = end(
+            mux,
+            held.instance,
+            &held.surroundings(),
+            &crate::ssh::NeverPrompt,
+        )
+        .await;
         return Err(Stop::Gone);
     }
     Ok(())
@@ -144,8 +157,10 @@ async fn create(
             open_timeout_ms: request.open_timeout_ms,
             extensions: Vec::new(),
         });
-        let (wire, used) =
-            mux.hosts.open(&request.target, &request.surroundings, prompt, notice).await?;
+        let (wire, used) = mux
+            .hosts
+            .open(&request.target, &request.surroundings, prompt, notice)
+            .await?;
         match attach(wire, used, &create).await {
             Ok(attached) => return Ok(mux.keep(request.target, request.surroundings, attached)),
             // Somebody else made a Session1 there: the next number, then.
@@ -166,7 +181,14 @@ pub(super) async fn connect(
     caller: &mut Caller,
     request: Connect,
 ) -> Result<(), Stop> {
-    let held = hold(mux, caller, request.instance, request.mode, request.surroundings).await?;
+    let held = hold(
+        mux,
+        caller,
+        request.instance,
+        request.mode,
+        request.surroundings,
+    )
+    .await?;
     caller.sessions(mux, &[held.instance]);
     Ok(())
 }
@@ -187,7 +209,9 @@ pub(super) async fn hold(
     let worker = mux.clone();
     caller
         .wait_for(async move |prompt, notice| {
-            worker.hold(instance, mode, &surroundings, &*prompt, &*notice).await
+            worker
+                .hold(instance, mode, &surroundings, &*prompt, &*notice)
+                .await
         })
         .await
 }
@@ -198,7 +222,11 @@ pub(super) async fn disconnect(
     caller: &mut Caller,
     request: Disconnect,
 ) -> Result<(), Stop> {
-    let Disconnect { instance, idle_timeout, surroundings } = request;
+    let Disconnect {
+        instance,
+        idle_timeout,
+        surroundings,
+    } = request;
     let held = mux.held.borrow().get(&instance).cloned();
     let held = match held {
         Some(held) => held,
@@ -221,7 +249,9 @@ pub(super) async fn leave(
 ) -> Result<(), Failure> {
     let mut status = held.status();
     if idle_timeout.is_some() && matches!(*status.borrow(), Status::Down(_)) {
-        return Err(Failure::unreachable("the connection is lost: the idle timeout stays as it is"));
+        return Err(Failure::unreachable(
+            "the connection is lost: the idle timeout stays as it is",
+        ));
     }
     let refused = held.detach(idle_timeout);
     let over = status.wait_for(|status| matches!(status, Status::Over(_)));
@@ -235,15 +265,24 @@ pub(super) async fn leave(
 }
 
 /// Ends a session and takes it off the list.
-pub(super) async fn remove(mux: &Rc<Mux>, caller: &mut Caller, request: Remove) -> Result<(), Stop> {
-    let Remove { instance, surroundings } = request;
+pub(super) async fn remove(
+    mux: &Rc<Mux>,
+    caller: &mut Caller,
+    request: Remove,
+) -> Result<(), Stop> {
+    let Remove {
+        instance,
+        surroundings,
+    } = request;
     let mut last = {
         let registry = mux.registry.borrow();
         registry.get(instance).map(|known| mux.view(known))
     };
     let worker = mux.clone();
     caller
-        .wait_for(async move |prompt, _notice| end(&worker, instance, &surroundings, &*prompt).await)
+        .wait_for(async move |prompt, _notice| {
+            end(&worker, instance, &surroundings, &*prompt).await
+        })
         .await?;
     if let Some(session) = &mut last {
         session.state = outlast_protocol::control::session::State::Closed;
@@ -252,7 +291,10 @@ pub(super) async fn remove(mux: &Rc<Mux>, caller: &mut Caller, request: Remove) 
         session.expires_ms = None;
     }
     let sessions = last.into_iter().collect();
-    let message = outlast_protocol::control::to_cli::Sessions { sessions, more: false };
+    let message = outlast_protocol::control::to_cli::Sessions {
+        sessions,
+        more: false,
+    };
     caller.send(&message.into(), Bytes::new());
     Ok(())
 }
@@ -303,12 +345,24 @@ async fn order_end(
     surroundings: &Surroundings,
     prompt: &dyn Prompt,
 ) -> Result<(), Failure> {
-    let target = mux.registry.borrow().get(instance).map(|known| known.target.clone());
+    let target = mux
+        .registry
+        .borrow()
+        .get(instance)
+        .map(|known| known.target.clone());
     let Some(target) = target else {
-        return Err(Failure::usage(format!("there is no session {instance} in this client's list")));
+        return Err(Failure::usage(format!(
+            "there is no session {instance} in this client's list"
+        )));
     };
-    let (mut wire, _used) = mux.hosts.open(&target, surroundings, prompt, &|_| {}).await?;
-    let order = RemoveOrder { instance, extensions: Vec::new() };
+    let (mut wire, _used) = mux
+        .hosts
+        .open(&target, surroundings, prompt, &|_| {})
+        .await?;
+    let order = RemoveOrder {
+        instance,
+        extensions: Vec::new(),
+    };
     if let Err(error) = wire.send(&order.into(), Bytes::new()) {
         return Err(wire.failure(error));
     }
@@ -330,7 +384,9 @@ async fn order_end(
 /// The name people know a session by.
 pub(super) fn name_of(mux: &Mux, instance: InstanceId) -> String {
     let registry = mux.registry.borrow();
-    registry.get(instance).map_or_else(|| instance.to_string(), |known| known.name.to_string())
+    registry
+        .get(instance)
+        .map_or_else(|| instance.to_string(), |known| known.name.to_string())
 }
 
 /// The failure of a request whose session was let go or lost under it.
@@ -340,9 +396,4 @@ pub(super) fn lost(mux: &Mux, held: &Held) -> Failure {
         Some(over) => not_held(&name, &over),
         None => Failure::new(FailureKind::Unreachable, format!("lost session {name}")),
     }
-}
-
-/// Whether the session is over by its computer's account.
-pub(super) fn has_ended(info: &SessionInfo) -> bool {
-    matches!(info.life, Life::Ended(_))
 }

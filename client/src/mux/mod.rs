@@ -76,7 +76,9 @@ fn start() -> Result<(), Box<dyn std::error::Error>> {
     let place = Place::of_environment()?;
     let directory = place.state()?;
     let registry = Registry::load(place.state()?)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let local = LocalSet::new();
     local.block_on(&runtime, async {
         let listener = bind(&directory, MUX_SOCKET)?;
@@ -108,7 +110,9 @@ fn complain(text: &str) {
 
 impl Mux {
     fn new(registry: Registry) -> Rc<Self> {
-        let named = std::env::var(IDLE_EXIT).ok().and_then(|seconds| seconds.parse().ok());
+        let named = std::env::var(IDLE_EXIT)
+            .ok()
+            .and_then(|seconds| seconds.parse().ok());
         Rc::new(Self {
             registry: RefCell::new(registry),
             held: RefCell::default(),
@@ -206,6 +210,8 @@ impl Mux {
 
 /// Now, in Unix milliseconds.
 fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -18,10 +18,20 @@ use super::request::{Caller, Stop};
 /// Delivers a session's output to a command line.
 pub(super) async fn run(mux: &Rc<Mux>, caller: &mut Caller, request: Receive) -> Result<(), Stop> {
     let surroundings = request.surroundings.clone();
-    let held = hold(mux, caller, request.instance, AttachMode::Connect, surroundings).await?;
+    let held = hold(
+        mux,
+        caller,
+        request.instance,
+        AttachMode::Connect,
+        surroundings,
+    )
+    .await?;
     let cursor = {
         let registry = mux.registry.borrow();
-        registry.get(held.instance).map(|known| known.cursor.clone()).unwrap_or_default()
+        registry
+            .get(held.instance)
+            .map(|known| known.cursor.clone())
+            .unwrap_or_default()
     };
     let (from, skip) = match request.from {
         Some(from) => (from, Vec::new()),
@@ -139,4 +149,3 @@ impl Delivery<'_> {
         }
     }
 }
-

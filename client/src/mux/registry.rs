@@ -66,8 +66,13 @@ pub(super) struct Registry {
 pub(super) enum RegistryError {
     #[error(transparent)]
     Directory(#[from] DirectoryError),
-    #[error("{path} is damaged ({error}); move it away: `outlast get HOST` finds the sessions again")]
-    Damaged { path: String, error: serde_json::Error },
+    #[error(
+        "{path} is damaged ({error}); move it away: `outlast get HOST` finds the sessions again"
+    )]
+    Damaged {
+        path: String,
+        error: serde_json::Error,
+    },
     #[error("{path} has format {format}; this version reads {FORMAT}")]
     Format { path: String, format: u32 },
 }
@@ -79,7 +84,12 @@ impl Registry {
             Ok(bytes) => bytes,
             Err(error) if error.is_absent() => {
                 let client = ClientId(uuid::Uuid::new_v4());
-                let new = Self { directory, client, last_id: 0, sessions: Vec::new() };
+                let new = Self {
+                    directory,
+                    client,
+                    last_id: 0,
+                    sessions: Vec::new(),
+                };
                 // The client's identity must be the same next time.
                 new.save()?;
                 return Ok(new);
@@ -87,13 +97,29 @@ impl Registry {
             Err(error) => return Err(error.into()),
         };
         let path = directory.path().join(FILE).display().to_string();
-        let file: File = serde_json::from_slice(&bytes)
-            .map_err(|error| RegistryError::Damaged { path: path.clone(), error })?;
+        let file: File =
+            serde_json::from_slice(&bytes).map_err(|error| RegistryError::Damaged {
+                path: path.clone(),
+                error,
+            })?;
         if file.format != FORMAT {
-            return Err(RegistryError::Format { path, format: file.format });
+            return Err(RegistryError::Format {
+                path,
+                format: file.format,
+            });
         }
-        let File { client, last_id, sessions, .. } = file;
-        Ok(Self { directory, client, last_id, sessions })
+        let File {
+            client,
+            last_id,
+            sessions,
+            ..
+        } = file;
+        Ok(Self {
+            directory,
+            client,
+            last_id,
+            sessions,
+        })
     }
 
     /// Writes the list, whole or not at all.
@@ -119,11 +145,15 @@ impl Registry {
     }
 
     pub(super) fn get(&self, instance: InstanceId) -> Option<&Known> {
-        self.sessions.iter().find(|known| known.instance == instance)
+        self.sessions
+            .iter()
+            .find(|known| known.instance == instance)
     }
 
     pub(super) fn get_mut(&mut self, instance: InstanceId) -> Option<&mut Known> {
-        self.sessions.iter_mut().find(|known| known.instance == instance)
+        self.sessions
+            .iter_mut()
+            .find(|known| known.instance == instance)
     }
 
     /// Takes a session off the list.
@@ -152,21 +182,27 @@ impl Registry {
                 cursor: Cursor::default(),
             });
         }
-        let Some(known) = self.get_mut(info.instance) else { return };
+        let Some(known) = self.get_mut(info.instance) else {
+            return;
+        };
         known.name = info.name.clone();
         known.configuration.clone_from(&info.configuration);
         known.idle_timeout_s = info.idle_timeout.seconds();
         known.disconnected_ms = info.disconnected_ms;
         known.expires_ms = info.expires_ms;
         known.running = info.running;
-        known.holder = info.holder.as_ref().filter(|holder| holder.client != own).map(|holder| {
-            let from = if holder.address.is_empty() {
-                String::new()
-            } else {
-                format!(" ({})", holder.address)
-            };
-            format!("{}@{}{from}", holder.user, holder.host)
-        });
+        known.holder = info
+            .holder
+            .as_ref()
+            .filter(|holder| holder.client != own)
+            .map(|holder| {
+                let from = if holder.address.is_empty() {
+                    String::new()
+                } else {
+                    format!(" ({})", holder.address)
+                };
+                format!("{}@{}{from}", holder.user, holder.host)
+            });
         known.heard = match &info.life {
             Life::Live => Heard::Live,
             Life::Ended(end) => Heard::Closed(words(end)),
@@ -177,9 +213,16 @@ impl Registry {
     /// A name that no session of this list has: `Session1`, `Session2`, …
     pub(super) fn free_name(&self, taken: &[String]) -> String {
         let used = |name: &String| {
-            taken.contains(name) || self.sessions.iter().any(|known| known.name.as_str() == name)
+            taken.contains(name)
+                || self
+                    .sessions
+                    .iter()
+                    .any(|known| known.name.as_str() == name)
         };
-        (1u32..).map(|n| format!("Session{n}")).find(|name| !used(name)).unwrap_or_default()
+        (1u32..)
+            .map(|n| format!("Session{n}"))
+            .find(|name| !used(name))
+            .unwrap_or_default()
     }
 
     /// The sessions a user's selectors name, in the order of the list; all without selectors.
@@ -201,7 +244,11 @@ impl Registry {
 
     fn select_one(&self, selector: &str) -> Result<Vec<InstanceId>, Failure> {
         let by = |wanted: &dyn Fn(&Known) -> bool| -> Vec<InstanceId> {
-            self.sessions.iter().filter(|known| wanted(known)).map(|known| known.instance).collect()
+            self.sessions
+                .iter()
+                .filter(|known| wanted(known))
+                .map(|known| known.instance)
+                .collect()
         };
         let matching = if let Ok(id) = selector.parse::<u32>() {
             by(&|known| known.id == id)
@@ -209,8 +256,12 @@ impl Registry {
             let lower = selector.to_ascii_lowercase();
             let matching = by(&|known| known.instance.to_string().starts_with(&lower));
             if matching.len() > 1 {
-                let message = format!("{selector} is the beginning of {} instance IDs", matching.len());
-                return Err(Failure::usage(message).hint("give more of it; `outlast get --output json` shows them whole"));
+                let message = format!(
+                    "{selector} is the beginning of {} instance IDs",
+                    matching.len()
+                );
+                return Err(Failure::usage(message)
+                    .hint("give more of it; `outlast get --output json` shows them whole"));
             }
             matching
         } else {

@@ -6,9 +6,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use outlast_protocol::control::session::Session;
-use outlast_protocol::control::to_cli::{
-    Failed, Finished, MuxReport, Notice, Sessions, ToCli,
-};
+use outlast_protocol::control::to_cli::{Failed, Finished, MuxReport, Notice, Sessions, ToCli};
 use outlast_protocol::control::to_mux::ToMux;
 use outlast_protocol::hello::{CONTROL_PROTOCOL, Hello};
 use outlast_protocol::id::InstanceId;
@@ -46,7 +44,10 @@ impl From<Failure> for Stop {
 
 /// Serves one command line.
 pub(super) async fn serve(mux: &Rc<Mux>, stream: UnixStream) {
-    let mut caller = Caller { stream: FrameStream::new(stream), questions: 0 };
+    let mut caller = Caller {
+        stream: FrameStream::new(stream),
+        questions: 0,
+    };
     caller.send(&ToCli::Hello(hello()), Bytes::new());
     let done = match first_request(&mut caller).await {
         Ok((request, body)) => answer(mux, &mut caller, request, body).await,
@@ -66,7 +67,11 @@ pub(super) async fn serve(mux: &Rc<Mux>, stream: UnixStream) {
 }
 
 fn hello() -> Hello {
-    Hello { protocol: CONTROL_PROTOCOL, oldest: CONTROL_PROTOCOL, ..greeting() }
+    Hello {
+        protocol: CONTROL_PROTOCOL,
+        oldest: CONTROL_PROTOCOL,
+        ..greeting()
+    }
 }
 
 async fn first_request(caller: &mut Caller) -> Result<(ToMux, Bytes), Stop> {
@@ -85,7 +90,9 @@ async fn first_request(caller: &mut Caller) -> Result<(ToMux, Bytes), Stop> {
         }
         caller.next().await
     };
-    tokio::time::timeout(HANDSHAKE_TIME, read).await.unwrap_or(Err(Stop::Gone))
+    tokio::time::timeout(HANDSHAKE_TIME, read)
+        .await
+        .unwrap_or(Err(Stop::Gone))
 }
 
 async fn answer(
@@ -146,26 +153,33 @@ impl Caller {
 
     /// Writes what is queued and waits for the next message. Cancel-safe.
     pub(super) async fn next(&mut self) -> Result<(ToMux, Bytes), Stop> {
-        let frame = self.stream.next().await.map_err(|_| Stop::Gone)?.ok_or(Stop::Gone)?;
+        let frame = self
+            .stream
+            .next()
+            .await
+            .map_err(|_| Stop::Gone)?
+            .ok_or(Stop::Gone)?;
         ToMux::decode(&frame).map_err(|error| Failure::internal(error.to_string()).into())
-    }
-
-    /// Writes everything that is queued.
-    pub(super) async fn flush(&mut self) -> Result<(), Stop> {
-        self.stream.flush().await.map_err(|_| Stop::Gone)
     }
 
     /// Sends sessions of the list.
     pub(super) fn sessions(&mut self, mux: &Mux, instances: &[InstanceId]) {
         let views: Vec<Session> = {
             let registry = mux.registry.borrow();
-            instances.iter().filter_map(|id| registry.get(*id)).map(|k| mux.view(k)).collect()
+            instances
+                .iter()
+                .filter_map(|id| registry.get(*id))
+                .map(|k| mux.view(k))
+                .collect()
         };
         let mut rest = views.as_slice();
         loop {
             let (now, later) = rest.split_at(rest.len().min(PER_FRAME));
             let more = !later.is_empty();
-            let sessions = Sessions { sessions: now.to_vec(), more };
+            let sessions = Sessions {
+                sessions: now.to_vec(),
+                more,
+            };
             self.send(&ToCli::Sessions(sessions), Bytes::new());
             if !more {
                 return;

@@ -30,8 +30,11 @@ const INSTALLED: &str = "/usr/lib/outlast/outlast-subsystem";
 pub(super) fn local() -> Result<(Stream, Diagnose), Failure> {
     let program = program()?;
     let cannot = |error: io::Error| {
-        Failure::new(FailureKind::Protocol, format!("cannot start {}: {error}", program.display()))
-            .hint(format!("set {SUBSYSTEM} to the path of {PROGRAM}"))
+        Failure::new(
+            FailureKind::Protocol,
+            format!("cannot start {}: {error}", program.display()),
+        )
+        .hint(format!("set {SUBSYSTEM} to the path of {PROGRAM}"))
     };
     let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(cannot)?;
     ours.set_nonblocking(true).map_err(cannot)?;
@@ -57,7 +60,9 @@ fn program() -> Result<PathBuf, Failure> {
     if let Some(named) = std::env::var_os(SUBSYSTEM).filter(|value| !value.is_empty()) {
         return Ok(PathBuf::from(named));
     }
-    let beside = std::env::current_exe().ok().map(|own| own.with_file_name(PROGRAM));
+    let beside = std::env::current_exe()
+        .ok()
+        .map(|own| own.with_file_name(PROGRAM));
     let path = std::env::var_os("PATH").unwrap_or_default();
     beside
         .into_iter()
@@ -65,7 +70,10 @@ fn program() -> Result<PathBuf, Failure> {
         .chain(std::env::split_paths(&path).map(|directory| directory.join(PROGRAM)))
         .find(|candidate| candidate.is_file())
         .ok_or_else(|| {
-            Failure::new(FailureKind::Protocol, format!("{PROGRAM} is not installed on this computer"))
-                .hint(format!("install it, or set {SUBSYSTEM} to its path"))
+            Failure::new(
+                FailureKind::Protocol,
+                format!("{PROGRAM} is not installed on this computer"),
+            )
+            .hint(format!("install it, or set {SUBSYSTEM} to its path"))
         })
 }

@@ -53,7 +53,16 @@ impl Wire {
         let scratch = vec![0; READ];
         let outbox = VecDeque::new();
         let computer = computer.to_owned();
-        let mut wire = Self { read, write, link, scratch, outbox, origin, diagnose, computer };
+        let mut wire = Self {
+            read,
+            write,
+            link,
+            scratch,
+            outbox,
+            origin,
+            diagnose,
+            computer,
+        };
         while !wire.link.is_open() {
             if let Err(error) = wire.step().await {
                 let error = match error {
@@ -142,21 +151,37 @@ impl Wire {
             };
         };
         let mut said = String::from_utf8_lossy(noise).trim().to_owned();
-        for line in (self.diagnose)().lines().map(str::trim).filter(|line| !line.is_empty()) {
+        for line in (self.diagnose)()
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+        {
             if !said.is_empty() {
                 said.push_str("; ");
             }
             said.push_str(line);
         }
-        let said = if said.is_empty() { "it said nothing".to_owned() } else { format!("it said: {}", shorten(&said)) };
+        let said = if said.is_empty() {
+            "it said nothing".to_owned()
+        } else {
+            format!("it said: {}", shorten(&said))
+        };
         let message = format!("outlast-subsystem did not start on {computer}; {said}");
         // A relay that was killed while it greeted looks the same: a reconnect may try again.
-        Failure { passing: true, ..Failure::new(FailureKind::Protocol, message) }.hint(MISSING)
+        Failure {
+            passing: true,
+            ..Failure::new(FailureKind::Protocol, message)
+        }
+        .hint(MISSING)
     }
 }
 
 async fn write_some(write: &mut WriteHalf<Stream>, outbox: &VecDeque<Bytes>) -> io::Result<usize> {
-    let slices: Vec<_> = outbox.iter().take(16).map(|piece| io::IoSlice::new(piece)).collect();
+    let slices: Vec<_> = outbox
+        .iter()
+        .take(16)
+        .map(|piece| io::IoSlice::new(piece))
+        .collect();
     let count = write.write_vectored(&slices).await?;
     write.flush().await?;
     Ok(count)
@@ -184,9 +209,12 @@ fn shorten(text: &str) -> String {
 
 /// The greeting of this program.
 pub(super) fn greeting() -> outlast_protocol::hello::Hello {
-    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| {
-        format!("uid {}", rustix::process::geteuid().as_raw())
-    });
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let user = std::env::var("USER")
+        .or_else(|_| std::env::var("LOGNAME"))
+        .unwrap_or_else(|_| format!("uid {}", rustix::process::geteuid().as_raw()));
+    let host = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
     hello(concat!("outlast/", env!("CARGO_PKG_VERSION")), &user, &host)
 }

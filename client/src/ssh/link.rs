@@ -44,7 +44,9 @@ impl LastWords {
     /// In words; empty if there is nothing to tell.
     pub fn text(&self) -> String {
         let diagnostics = self.shared.state().diagnostics.clone();
-        let mut text = String::from_utf8_lossy(&diagnostics.stderr).trim().to_owned();
+        let mut text = String::from_utf8_lossy(&diagnostics.stderr)
+            .trim()
+            .to_owned();
         let exit = match diagnostics.exit {
             Some(RemoteExit::Status(status)) => format!("it ended with status {status}"),
             Some(RemoteExit::Signal(signal)) => format!("it was killed by {signal}"),
@@ -165,7 +167,9 @@ impl Link {
 
     /// What the remote command says besides its output, for when the link itself is elsewhere.
     pub fn last_words(&self) -> LastWords {
-        LastWords { shared: Arc::clone(&self.shared) }
+        LastWords {
+            shared: Arc::clone(&self.shared),
+        }
     }
 
     /// The next bytes as they came, without a copy; `None` at the end.

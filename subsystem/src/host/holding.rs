@@ -1,6 +1,6 @@
 //! Who holds the session: one writer at a time, fenced by a lease number.
 
-use outlast_protocol::id::{ClientId, Lease};
+use outlast_protocol::id::Lease;
 use outlast_protocol::link::AttachMode;
 use outlast_protocol::session::Holder;
 
@@ -83,11 +83,6 @@ impl Holding {
     pub(super) fn holder(&self) -> Option<&Holder> {
         self.writer.as_ref().map(|(_, holder)| holder)
     }
-
-    /// Whether that client is the writer.
-    pub(super) fn held_by(&self, client: ClientId) -> bool {
-        self.holder().is_some_and(|holder| holder.client == client)
-    }
 }
 
 #[cfg(test)]
@@ -96,7 +91,7 @@ mod tests {
 
     fn holder(client: u128) -> Holder {
         Holder {
-            client: ClientId(uuid::Uuid::from_u128(client)),
+            client: outlast_protocol::id::ClientId(uuid::Uuid::from_u128(client)),
             user: String::new(),
             host: String::new(),
             address: String::new(),

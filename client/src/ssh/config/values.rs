@@ -17,6 +17,13 @@ pub struct IgnoredOption {
     pub line: usize,
 }
 
+impl std::fmt::Display for IgnoredOption {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { name, file, line } = self;
+        write!(f, "{file} line {line}: {name} has no effect here")
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Values {
     map: BTreeMap<&'static str, Vec<String>>,
