@@ -263,7 +263,7 @@ tests! {
         let ran = bench.run("sleep 1000 >/dev/null 2>&1 & pid=$!; (exit 5) & five=$!").await;
         assert_eq!((ran.out(), ran.err()), ("", ""));
         let ran = bench.run("wait $five; echo $?; jobs -r; kill %1; wait $pid; echo $?").await;
-        assert_eq!(ran.out(), "5\n[1]-  Running                 sleep 1000 > /dev/null 2>&1 &\n143\n", "{}", ran.err());
+        assert_eq!(ran.out(), "5\n[1]+  Running                 sleep 1000 > /dev/null 2>&1 &\n143\n", "{}", ran.err());
         bench.close().await;
     }
 
@@ -318,6 +318,7 @@ tests! {
             "f() { for i in 1 2 3; do sleep 1000; done; echo no; }; echo go; f; echo no",
             "echo go; cat | cat; echo no", "echo go; wait; echo no", "echo go; (sleep 1000); echo no",
         ] {
+            println!("{script}");
             let ran = bench.interrupted(&format!("[[ -p fifo ]] || mkfifo fifo; {script}"), script.contains("cat")).await;
             assert_eq!((ran.out(), ran.status), ("go\n", Code(130)), "{script}: {}", ran.err());
         }
@@ -335,7 +336,7 @@ tests! {
 
     async fn an_int_trap_of_the_users_is_theirs() {
         let mut bench = Bench::open().await;
-        let ran = bench.interrupted("trap 'echo caught' INT; echo go; while :; do [[ $(trap -p INT) ]] || break; :; [[ ${n:=0} ]]; done & wait; echo after", false).await;
+        let ran = bench.interrupted("sleep 1000 >/dev/null 2>&1 & trap 'echo caught' INT; echo go; wait; echo after", false).await;
         assert_eq!(ran.out(), "go\ncaught\nafter\n");
         assert_eq!(bench.run("kill %1; exit 3").await.status, Code(3));
         assert_eq!(bench.run("trap -p INT").await.out(), "trap -- 'echo caught' SIGINT\n");
@@ -511,9 +512,9 @@ tests! {
     async fn umask_environment_and_directory_are_as_asked() {
         let mut bench = Bench::open().await;
         let home = bench.home.path().to_owned();
-        let ran = bench.run("umask; pwd; echo $TERM; kill -l >/dev/null; grep -E 'Sig(Blk|Ign)' /proc/self/status; tty; ps -o tty= -p $$ >/dev/null; stty size </dev/tty").await;
+        let ran = bench.run("umask; pwd; echo $TERM; for s in Blk Ign; do echo $((16#$(sed -n s/Sig$s:.//p /proc/self/status) & 0x7fffffff)); done; tty; ps -o tty= -p $$ >/dev/null; stty size </dev/tty").await;
         let expected = format!(
-            "0022\n{}\nxterm-256color\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\nnot a tty\n24 80\n", home.display());
+            "0022\n{}\nxterm-256color\n0\n0\nnot a tty\n24 80\n", home.display());
         assert_eq!(ran.out(), expected, "{}", ran.err());
         bench.close().await;
     }

@@ -116,7 +116,7 @@ fn boot(directory: &[u8]) -> Vec<u8> {
 }
 
 fn init(directory: &[u8], boot: &[u8], histfile: Option<OsString>) -> Vec<u8> {
-    let mut init = b"\\builtin unset PROMPT_COMMAND HISTFILE\n__outlast_dir=".to_vec();
+    let mut init = b"\\builtin unset PROMPT_COMMAND HISTFILE HISTFILESIZE\n__outlast_dir=".to_vec();
     init.extend(quote(directory));
     init.extend_from_slice(b" __outlast_boot=");
     init.extend(quote(boot));
