@@ -131,6 +131,8 @@ __outlast_rename() { __outlast_renamed=$0; BASH_ARGV0=$1; }
 __outlast_rescue() {
   [[ -n $__outlast_running && -p $__outlast_dir/control ]] || \builtin return 0
   __outlast_options=$(\builtin shopt -p; \builtin set +o)
+  # `set -o history` is so anyway, and would record the lines after it.
+  __outlast_options=${__outlast_options/"set -o history"/}
   # A command substitution is without -e.
   [[ $- != *e* ]] || __outlast_options+=$'\n\\builtin set -e'
   \builtin set +eux

@@ -461,7 +461,8 @@ tests! {
         assert_eq!(bench.run("echo secret; history | grep -c secret").await.out(), "secret\n0\n");
         bench.run("builtin exit 3").await;
         let home = bench.close().await;
-        assert_eq!(std::fs::read_to_string(home.path().join(".bash_history")).unwrap(), history);
+        let after = std::fs::read_to_string(home.path().join(".bash_history")).unwrap();
+        assert!(after == history, "{} lines are left", after.lines().count());
     }
 
     async fn an_unwritable_directory_fails_the_start_only() {
@@ -512,9 +513,9 @@ tests! {
     async fn umask_environment_and_directory_are_as_asked() {
         let mut bench = Bench::open().await;
         let home = bench.home.path().to_owned();
-        let ran = bench.run("umask; pwd; echo $TERM; for s in Blk Ign; do echo $((16#$(sed -n s/Sig$s:.//p /proc/self/status) & 0x7fffffff)); done; tty; ps -o tty= -p $$ >/dev/null; stty size </dev/tty").await;
+        let ran = bench.run("umask; pwd; echo $TERM; sed -n 's/Sig[BI][lg][kn]:.\\{10\\}//p' /proc/self/status; tty; ps -o tty= -p $$ >/dev/null; stty size </dev/tty").await;
         let expected = format!(
-            "0022\n{}\nxterm-256color\n0\n0\nnot a tty\n24 80\n", home.display());
+            "0022\n{}\nxterm-256color\n0000000\n0000000\nnot a tty\n24 80\n", home.display());
         assert_eq!(ran.out(), expected, "{}", ran.err());
         bench.close().await;
     }
