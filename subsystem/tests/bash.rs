@@ -1,5 +1,8 @@
 //! The bash engine against a real bash: one test per trap, each named by the behaviour.
 
+// What is allowed in a test function is not in what it calls, unless one says so.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout)]
+
 mod runspace;
 
 use std::time::{Duration, Instant};
