@@ -132,9 +132,14 @@ impl Bench {
     pub(crate) async fn interrupted(&mut self, script: &str, stdin: bool) -> Ran {
         let mut started = self.start(script, stdin);
         started.read_until("go\n").await;
-        self.wait_for_sleep().await;
-        self.runspace.interrupt();
-        let status = self.completion().await.unwrap();
+        // As at any terminal, a ^C between two commands may hit neither: press it again.
+        let status = loop {
+            self.runspace.interrupt();
+            let patience = Duration::from_millis(100);
+            if let Ok(end) = tokio::time::timeout(patience, self.completion()).await {
+                break end.unwrap();
+            }
+        };
         let (stdout, stderr) = started.read_to_end().await;
         Ran {
             status,
@@ -143,12 +148,6 @@ impl Bench {
             stderr,
             stdin_closed: false,
         }
-    }
-
-    /// The shell says "go" before it starts the next command; being interrupted in between is
-    /// as good, so this only lets it come that far in most runs.
-    async fn wait_for_sleep(&mut self) {
-        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 
     /// Process start times are counted in 10 ms.
