@@ -132,10 +132,16 @@ impl Bench {
     pub(crate) async fn interrupted(&mut self, script: &str, stdin: bool) -> Ran {
         let mut started = self.start(script, stdin);
         started.read_until("go\n").await;
+        if script.contains("sleep 1000)")
+            || script.contains("; sleep 1000")
+            || script.contains("cat |")
+        {
+            self.foreground_job().await;
+        }
         // As at any terminal, a ^C between two commands may hit neither: press it again.
         let status = loop {
             self.runspace.interrupt();
-            let patience = Duration::from_millis(100);
+            let patience = Duration::from_secs(1);
             if let Ok(end) = tokio::time::timeout(patience, self.completion()).await {
                 break end.unwrap();
             }
@@ -147,6 +153,20 @@ impl Bench {
             stdout,
             stderr,
             stdin_closed: false,
+        }
+    }
+
+    /// A job has the terminal, and has become its program: before that, a ^C is anybody's.
+    async fn foreground_job(&mut self) {
+        loop {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.runspace.pid()));
+            let stat = stat.unwrap();
+            let leader = stat.rsplit(')').next().unwrap().split(' ').nth(6).unwrap();
+            let name = std::fs::read_to_string(format!("/proc/{leader}/comm")).unwrap_or_default();
+            if !name.is_empty() && name.trim() != "bash" {
+                return;
+            }
+            tokio::task::yield_now().await;
         }
     }
 
