@@ -295,6 +295,8 @@ tests! {
         bench.run("f() { echo \"f got $#\"; }; alias g=nope; g() { echo function; }").await;
         assert_eq!(bench.argv(&[b"f", b"", b"x"]).await.out(), "f got 2\n");
         assert_eq!(bench.argv(&[b"if"]).await.status, Code(127));
+        assert_eq!(bench.argv(&[b"sh", b"-c", b"kill -9 $$"]).await.status, Signal(9));
+        assert_eq!(bench.run("sh -c 'kill -9 $$'").await.status, Code(137));
         assert_eq!(bench.argv(&[b"sh", b"-c", b"exit 9"]).await.status, Code(9));
         bench.close().await;
     }
