@@ -92,8 +92,9 @@ __outlast_enter() {
   case $- in *x*) \builtin set +x; __outlast_resume='\builtin set -x; ' ;; esac
   case $- in *v*) \builtin set +v; __outlast_resume+='\builtin set -v; ' ;; esac
   if [[ -n $__outlast_int ]]; then \builtin eval "$__outlast_int"; __outlast_int=; fi
-  \builtin printf '\0' >"$__outlast_dir/loop"
-  \builtin read -r -d '' -t 10 traps <"$__outlast_dir/loop" || traps=
+  if \builtin printf '\0' >"$__outlast_dir/loop"; then
+    \builtin read -r -d '' traps <"$__outlast_dir/loop" || traps=
+  fi
   [[ $traps == "$__outlast_traps" ]] || __outlast_sort_traps "$traps"
   __outlast_keep_prompt
   if [[ -n $__outlast_renamed ]]; then BASH_ARGV0=$__outlast_renamed; __outlast_renamed=; fi
@@ -131,6 +132,10 @@ __outlast_rename() { __outlast_renamed=$0; BASH_ARGV0=$1; }
 __outlast_rescue() {
   [[ -n $__outlast_running && -p $__outlast_dir/control ]] || \builtin return 0
   __outlast_options=$(\builtin shopt -p; \builtin set +o)
+  # `set -o history` is so anyway, and would record the lines after it.
+  __outlast_options=${__outlast_options/"set -o history"/}
+  # A command substitution is without -e.
+  [[ $- != *e* ]] || __outlast_options+=$'\n\\builtin set -e'
   \builtin set +eux
   __outlast_cwd=$PWD __outlast_histfile=${HISTFILE-}
   HISTFILE=$__outlast_dir/history
@@ -157,8 +162,11 @@ __outlast_traps=none; \__outlast_tell rescued; \builtin eval "$__outlast_options
 
 __outlast_running= __outlast_exit= __outlast_int= __outlast_resume= __outlast_renamed=
 __outlast_errtrace= __outlast_farewell= __outlast_prompts=0 __outlast_opened= __outlast_words=()
-__outlast_on_exit='__outlast_exit=${__outlast_exit:-$?} __outlast_args=("$@"); \builtin trap -p >"$__outlast_dir/loop"; \__outlast_rescue; \builtin eval "$__outlast_farewell"'
-__outlast_on_error='{ [[ $- != *e* || $BASHPID != $$ || -z $__outlast_running ]] || \__outlast_leave "$?"; } 2>/dev/null'
+# The traps themselves are short: they are read back byte by byte after every invocation.
+__outlast_end='__outlast_exit=${__outlast_exit:-$?} __outlast_args=("$@"); \builtin trap -p >"$__outlast_dir/loop"; \__outlast_rescue; \builtin eval "$__outlast_farewell"'
+__outlast_fail='__outlast_last=$?; [[ $- != *e* || $BASHPID != $$ || -z $__outlast_running ]] || \__outlast_leave "$__outlast_last"'
+__outlast_on_exit='\builtin eval "$__outlast_end"'
+__outlast_on_error='{ \builtin eval "$__outlast_fail"; } 2>/dev/null'
 __outlast_prompt='__outlast_status=$?; \builtin trap -p EXIT ERR DEBUG >"$__outlast_dir/loop"; \__outlast_enter "$__outlast_status"; case $__outlast_resume in *DEBUG*) \builtin trap - DEBUG ;; esac; while \__outlast_wait; do { \__outlast_tell "running $__outlast_running"; \builtin . "$__outlast_file" ${__outlast_words[@]+"${__outlast_words[@]}"}; } <"$__outlast_input" >"$__outlast_dir/$__outlast_running.out" 2>"$__outlast_dir/$__outlast_running.err"; __outlast_status=$?; \builtin trap -p EXIT ERR DEBUG >"$__outlast_dir/loop"; \__outlast_enter "$__outlast_status"; case $__outlast_resume in *DEBUG*) \builtin trap - DEBUG ;; esac; done'
 \builtin printf -v __outlast_traps "trap -- '%s' EXIT\ntrap -- '%s' ERR\n" \
   "$__outlast_on_exit" "$__outlast_on_error"

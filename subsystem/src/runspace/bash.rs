@@ -13,7 +13,8 @@ const DRIVER: &[u8] = include_bytes!("../../drivers/bash.sh");
 
 /// The files of the user's that an interactive login reads, at top level. A rescued shell
 /// reads its state instead. PROMPT_COMMAND is ours throughout, so that the driver also comes
-/// to life when one of the files is thrown back to top level.
+/// to life when one of the files is thrown back to top level. The history is not read: there is
+/// nobody to recall it before a prompt is shown.
 const OPENING: &[u8] = br#"
 if [[ -n $__outlast_rescued ]]; then
   \builtin eval "$__outlast_restore"
@@ -23,7 +24,6 @@ else
   for __outlast_file in ~/.bash_profile ~/.bash_login ~/.profile; do
     if [[ -r $__outlast_file ]]; then \builtin . "$__outlast_file"; \builtin break; fi
   done
-  [[ ! -r $HISTFILE ]] || \builtin history -r
 fi
 "#;
 
@@ -116,7 +116,7 @@ fn boot(directory: &[u8]) -> Vec<u8> {
 }
 
 fn init(directory: &[u8], boot: &[u8], histfile: Option<OsString>) -> Vec<u8> {
-    let mut init = b"\\builtin unset PROMPT_COMMAND HISTFILE\n__outlast_dir=".to_vec();
+    let mut init = b"\\builtin unset PROMPT_COMMAND HISTFILE HISTFILESIZE\n__outlast_dir=".to_vec();
     init.extend(quote(directory));
     init.extend_from_slice(b" __outlast_boot=");
     init.extend(quote(boot));

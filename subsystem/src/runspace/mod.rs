@@ -39,7 +39,7 @@ use self::terminal::Terminal;
 /// wait must not hold us.
 const REAP: Duration = Duration::from_secs(5);
 
-/// A live shell. Dropping it kills nothing: use [`Runspace::close`].
+/// A live shell. Dropping it hangs up its terminal and no more: use [`Runspace::close`].
 pub struct Runspace {
     engine: &'static dyn Engine,
     directory: PathBuf,
@@ -51,6 +51,8 @@ pub struct Runspace {
     /// Lets the driver read back what it wrote, without a file or a process.
     _loop: OwnedFd,
     invocation: Option<Invocation>,
+    /// Whether the invocation is a plain command.
+    argv: bool,
     /// When the invocation began, in ticks of /proc.
     began: u64,
     /// Whether the driver wants something set again at the start of the next script.
@@ -76,6 +78,7 @@ impl Runspace {
             control: channels.control,
             _loop: channels.echo,
             invocation: None,
+            argv: false,
             began: 0,
             resume: false,
             events: VecDeque::new(),
@@ -141,6 +144,7 @@ impl Runspace {
         let stdin = if start.stdin { "i" } else { "" };
         let line = format!("{number}:{stdin}{}\n", job.flags);
         self.began = tree::now();
+        self.argv = matches!(start.command, Command::Argv(_));
         rustix::io::write(&self.control, line.as_bytes()).map_err(|error| {
             StartError::Directory {
                 what: "to the driver",
@@ -192,6 +196,7 @@ impl Runspace {
                 if self.running() == Some(number) {
                     self.invocation = None;
                     self.resume = resume;
+                    let status = if self.argv { signalled(status) } else { status };
                     self.events.push_back(Event::Completed { number, status });
                 }
             }
@@ -213,7 +218,9 @@ impl Runspace {
         self.events.push_back(Event::Exited(status));
     }
 
-    /// Presses ^C: the invocation ends with 130 unless it has a trap of its own.
+    /// Presses ^C: the invocation ends with 130 unless it has a trap of its own. As at any
+    /// terminal, pressed in the instant a job is being started it may hit neither the shell nor
+    /// the job: callers press again, then escalate.
     pub fn interrupt(&mut self) {
         if self.invocation.is_some() {
             self.terminal.interrupt();
@@ -266,6 +273,15 @@ impl Runspace {
                 return status;
             }
         }
+    }
+}
+
+/// All that bash tells of a death by signal is 128 and its number. For a plain command that is
+/// what such a number nearly always means; in a script it is the script's own status.
+fn signalled(status: ExitStatus) -> ExitStatus {
+    match status {
+        ExitStatus::Code(code @ 129..=192) => ExitStatus::Signal(code - 128),
+        other => other,
     }
 }
 

@@ -42,6 +42,8 @@ pub enum Command {
         name: Vec<u8>,
     },
     /// One command of literal words: an alias or a keyword is not looked at, a function is.
+    /// Its status 129 to 192 is reported as a death by signal, which it is unless the program
+    /// chose that number itself.
     Argv(Vec<Vec<u8>>),
 }
 

@@ -132,9 +132,20 @@ impl Bench {
     pub(crate) async fn interrupted(&mut self, script: &str, stdin: bool) -> Ran {
         let mut started = self.start(script, stdin);
         started.read_until("go\n").await;
-        self.wait_for_sleep().await;
-        self.runspace.interrupt();
-        let status = self.completion().await.unwrap();
+        if script.contains("sleep 1000)")
+            || script.contains("; sleep 1000")
+            || script.contains("cat |")
+        {
+            self.foreground_job().await;
+        }
+        // As at any terminal, a ^C between two commands may hit neither: press it again.
+        let status = loop {
+            self.runspace.interrupt();
+            let patience = Duration::from_secs(1);
+            if let Ok(end) = tokio::time::timeout(patience, self.completion()).await {
+                break end.unwrap();
+            }
+        };
         let (stdout, stderr) = started.read_to_end().await;
         Ran {
             status,
@@ -145,10 +156,18 @@ impl Bench {
         }
     }
 
-    /// The shell says "go" before it starts the next command; being interrupted in between is
-    /// as good, so this only lets it come that far in most runs.
-    async fn wait_for_sleep(&mut self) {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    /// A job has the terminal, and has become its program: before that, a ^C is anybody's.
+    async fn foreground_job(&mut self) {
+        loop {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.runspace.pid()));
+            let stat = stat.unwrap();
+            let leader = stat.rsplit(')').next().unwrap().split(' ').nth(6).unwrap();
+            let name = std::fs::read_to_string(format!("/proc/{leader}/comm")).unwrap_or_default();
+            if !name.is_empty() && name.trim() != "bash" {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Process start times are counted in 10 ms.
