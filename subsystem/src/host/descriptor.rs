@@ -8,6 +8,8 @@ use rustix::io::Errno;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use crate::sys::readiness::watch;
+
 /// A descriptor in non-blocking mode, registered with the event loop.
 #[derive(Debug)]
 pub(super) struct Descriptor {
@@ -19,7 +21,7 @@ impl Descriptor {
     pub(super) fn new(fd: OwnedFd) -> io::Result<Self> {
         fcntl_setfl(&fd, fcntl_getfl(&fd)? | OFlags::NONBLOCK)?;
         Ok(Self {
-            fd: AsyncFd::new(fd)?,
+            fd: watch(fd, Interest::READABLE | Interest::WRITABLE)?,
         })
     }
 
