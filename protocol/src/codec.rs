@@ -12,7 +12,9 @@ use serde::de::DeserializeOwned;
 
 use crate::limits::MAX_FRAME;
 
-const LIMIT: usize = MAX_FRAME as usize;
+/// What decoding may charge. bincode charges a number with its size in memory, eight bytes for one
+/// byte on the wire: with a smaller limit, frames well below [`MAX_FRAME`] would be refused.
+const LIMIT: usize = 8 * MAX_FRAME as usize;
 
 /// Why bytes could not be read as the expected value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +31,9 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
 
 /// Decodes a value from the front of `bytes`; also says how many bytes it took.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), CodecError> {
-    bincode::serde::decode_from_slice(bytes, bincode::config::standard().with_limit::<LIMIT>())
+    // Borrowing spares a buffer for each UUID; what comes out owns its parts all the same.
+    let config = bincode::config::standard().with_limit::<LIMIT>();
+    bincode::serde::borrow_decode_from_slice(bytes, config)
         .map_err(|error| CodecError(error.to_string()))
 }
 

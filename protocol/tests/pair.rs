@@ -1,6 +1,8 @@
 //! A conversation that is cut wherever it can be cut: every submission runs once and in order,
 //! every byte of standard input is fed once and in order, every record arrives once and in
 //! order, or a gap says that it is gone. In virtual time.
+// A helper of a test fails the test like the test itself.
+#![allow(clippy::expect_used, clippy::indexing_slicing)]
 
 #[path = "support/model/mod.rs"]
 mod model;

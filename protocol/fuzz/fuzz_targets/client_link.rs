@@ -23,24 +23,59 @@ use uuid::Uuid;
 #[derive(Arbitrary, Debug)]
 enum Happening {
     Bytes(Vec<u8>),
-    Frame { number: u8, payload: Vec<u8> },
+    Frame {
+        number: u8,
+        payload: Vec<u8>,
+    },
     Greeting,
     End,
-    Wait { ms: u16 },
+    Wait {
+        ms: u16,
+    },
     Cut,
     Up,
-    Submit { invocation: u8, stdin: bool },
-    Submitted { invocation: u8, offset: u64 },
-    Refused { invocation: u8 },
-    Completed { invocation: u8 },
-    ResumeInput { invocation: u8, offset: u32 },
-    Stdin { invocation: u8, length: u32 },
-    StdinEnd { invocation: u8 },
-    StdinTaken { invocation: u8, offset: u64, closed: bool },
+    Submit {
+        invocation: u8,
+        stdin: bool,
+    },
+    Submitted {
+        invocation: u8,
+        offset: u64,
+    },
+    Refused {
+        invocation: u8,
+    },
+    Completed {
+        invocation: u8,
+    },
+    ResumeInput {
+        invocation: u8,
+        offset: u32,
+    },
+    Stdin {
+        invocation: u8,
+        length: u32,
+    },
+    StdinEnd {
+        invocation: u8,
+    },
+    StdinTaken {
+        invocation: u8,
+        offset: u64,
+        closed: bool,
+    },
     Open,
-    Record { reader: u8, seq: u64 },
-    Consumed { reader: u8, seq: u64 },
-    Close { reader: u8 },
+    Record {
+        reader: u8,
+        seq: u64,
+    },
+    Consumed {
+        reader: u8,
+        seq: u64,
+    },
+    Close {
+        reader: u8,
+    },
 }
 
 fn invocation(number: u8) -> InvocationId {
@@ -95,7 +130,10 @@ impl World {
     fn record(&mut self, record: &Record) {
         if self.attachment.accept(record) {
             let last = self.records.insert(record.reader, record.seq);
-            assert!(last.is_none_or(|last| last < record.seq), "a record was taken twice");
+            assert!(
+                last.is_none_or(|last| last < record.seq),
+                "a record was taken twice"
+            );
         }
     }
 
@@ -129,8 +167,15 @@ impl World {
                         // It may leap over what the host already has, but never back.
                         assert!(stdin.offset >= next, "input goes back on one link");
                     }
-                    let taken = self.taken.get(&stdin.invocation).copied().unwrap_or_default();
-                    assert!(end <= taken.saturating_add(STDIN_WINDOW), "beyond the window");
+                    let taken = self
+                        .taken
+                        .get(&stdin.invocation)
+                        .copied()
+                        .unwrap_or_default();
+                    assert!(
+                        end <= taken.saturating_add(STDIN_WINDOW),
+                        "beyond the window"
+                    );
                 }
                 ToHost::StdinEnd(end) => {
                     if let Some(&next) = self.offsets.get(&end.invocation) {
@@ -139,7 +184,9 @@ impl World {
                 }
                 _ => {}
             }
-            self.link.send(&message, body).expect("it fits into a frame");
+            self.link
+                .send(&message, body)
+                .expect("it fits into a frame");
         }
         while self.link.poll_output().is_some() {}
     }
@@ -180,7 +227,10 @@ impl World {
 
     fn session(&mut self, happening: Happening) {
         match happening {
-            Happening::Submit { invocation: id, stdin } => {
+            Happening::Submit {
+                invocation: id,
+                stdin,
+            } => {
                 let invocation = invocation(id);
                 self.forget(invocation);
                 let submit = Submit {
@@ -198,7 +248,10 @@ impl World {
                 self.forget(invocation);
                 self.attachment.submit(submit, Bytes::from_static(b"cat"));
             }
-            Happening::Submitted { invocation: id, offset } => self.submitted(&Submitted {
+            Happening::Submitted {
+                invocation: id,
+                offset,
+            } => self.submitted(&Submitted {
                 invocation: invocation(id),
                 ahead: 0,
                 stdin_offset: offset,
@@ -206,7 +259,10 @@ impl World {
             }),
             Happening::Refused { invocation: id } => self.attachment.refused(invocation(id)),
             Happening::Completed { invocation: id } => self.attachment.completed(invocation(id)),
-            Happening::ResumeInput { invocation: id, offset } => {
+            Happening::ResumeInput {
+                invocation: id,
+                offset,
+            } => {
                 let invocation = invocation(id);
                 self.attachment.completed(invocation);
                 self.flush();
@@ -214,14 +270,25 @@ impl World {
                 self.note_taken(invocation, u64::from(offset));
                 self.attachment.resume_input(invocation, u64::from(offset));
             }
-            Happening::Stdin { invocation: id, length } => {
+            Happening::Stdin {
+                invocation: id,
+                length,
+            } => {
                 let length = usize::try_from(length).unwrap_or_default() % (3 << 19);
                 let bytes = Bytes::from(vec![b'x'; length]);
                 self.attachment.stdin(invocation(id), bytes);
             }
             Happening::StdinEnd { invocation: id } => self.attachment.stdin_end(invocation(id)),
-            Happening::StdinTaken { invocation: id, offset, closed } => {
-                self.stdin_taken(&StdinTaken { invocation: invocation(id), offset, closed });
+            Happening::StdinTaken {
+                invocation: id,
+                offset,
+                closed,
+            } => {
+                self.stdin_taken(&StdinTaken {
+                    invocation: invocation(id),
+                    offset,
+                    closed,
+                });
             }
             Happening::Open => {
                 self.attachment.open_reader(ReaderOpen {
@@ -240,10 +307,12 @@ impl World {
                 kind: RecordKind::Started,
             }),
             Happening::Consumed { reader, seq } => {
-                self.attachment.consumed(ReaderId(u32::from(reader % 8)), Seq(seq));
+                self.attachment
+                    .consumed(ReaderId(u32::from(reader % 8)), Seq(seq));
             }
             Happening::Close { reader } => {
-                self.attachment.close_reader(ReaderId(u32::from(reader % 8)));
+                self.attachment
+                    .close_reader(ReaderId(u32::from(reader % 8)));
             }
             _ => {}
         }

@@ -45,6 +45,8 @@ pub enum LinkError {
 
 /// What a link has to report.
 #[derive(Clone, Debug, PartialEq, Eq)]
+// An event lives until the next poll; boxing would cost more.
+#[allow(clippy::large_enum_variant)]
 pub enum LinkEvent {
     /// The peer greeted; requests can be sent.
     Open(Hello),
