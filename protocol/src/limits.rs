@@ -27,6 +27,10 @@ pub const MAX_CREDIT: u32 = 32 * 1024 * 1024;
 /// Credit a client asks for when it has no measurement to go by, in bytes.
 pub const DEFAULT_CREDIT: u32 = 4 * 1024 * 1024;
 
+/// What a record costs of a reader's credit besides its output, in bytes: many small records
+/// must not be cheaper to send than to keep.
+pub const RECORD_COST: u64 = 64;
+
 /// Invocations that may wait in one session's queue.
 pub const MAX_QUEUE: usize = 1000;
 

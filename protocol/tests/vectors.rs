@@ -105,6 +105,7 @@ fn a_message_as_large_as_a_frame_is_read() {
         only: None,
         skip,
         credit: 1,
+        owed: 0,
     });
     let bytes = open.head(0).expect("it fits");
     assert_eq!(ToHost::decode(&frame(&bytes)), Ok((open, Bytes::new())));

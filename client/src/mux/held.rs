@@ -193,6 +193,7 @@ impl Held {
             only,
             skip,
             credit: DEFAULT_CREDIT,
+            owed: 0,
         };
         let mut inner = self.inner.borrow_mut();
         let id = inner.attachment.open_reader(open);
@@ -323,7 +324,7 @@ impl Held {
                 }
             }
             ToClient::Record(record) => {
-                if inner.attachment.accept(&record)
+                if inner.attachment.accept(&record, body.len())
                     && let Some(reader) = inner.readers.get(&record.reader)
                 {
                     let _ = reader.send(Heard::Record(record, body));

@@ -128,7 +128,7 @@ impl World {
     }
 
     fn record(&mut self, record: &Record) {
-        if self.attachment.accept(record) {
+        if self.attachment.accept(record, 1) {
             let last = self.records.insert(record.reader, record.seq);
             assert!(
                 last.is_none_or(|last| last < record.seq),
@@ -297,6 +297,7 @@ impl World {
                     only: None,
                     skip: Vec::new(),
                     credit: 1,
+                    owed: 0,
                 });
             }
             Happening::Record { reader, seq } => self.record(&Record {

@@ -14,7 +14,7 @@ use super::From;
 use super::to_client::{Record, StdinTaken, Submitted};
 use super::to_host::{ReaderAck, ReaderClose, ReaderOpen, Stdin, StdinEnd, Submit, ToHost};
 use crate::id::{InvocationId, ReaderId, Seq};
-use crate::limits::{MAX_CHUNK, STDIN_WINDOW};
+use crate::limits::{MAX_CHUNK, RECORD_COST, STDIN_WINDOW};
 
 /// A message with the raw bytes behind it.
 pub type Outgoing = (ToHost, Bytes);
@@ -26,6 +26,9 @@ struct Reader {
     last: Option<Seq>,
     /// Number of the last record the consumer has written out.
     consumed: Option<Seq>,
+    /// What the records handed on behind that one cost: the consumer may stand still while links
+    /// come and go, and must not be given a whole credit by each.
+    unconsumed: VecDeque<(Seq, u64)>,
 }
 
 #[derive(Debug, Default)]
@@ -67,6 +70,7 @@ impl Attachment {
             let mut open = reader.open.clone();
             if let Some(last) = reader.last {
                 open.from = From::Seq(last.next());
+                open.owed = reader.unconsumed.iter().map(|(_, cost)| cost).sum();
             }
             let reader_id = open.reader;
             self.outbox.push_back((open.into(), Bytes::new()));
@@ -245,6 +249,7 @@ impl Attachment {
                 open: open.clone(),
                 last: None,
                 consumed: None,
+                unconsumed: VecDeque::new(),
             },
         );
         self.say(open.into(), Bytes::new());
@@ -254,7 +259,7 @@ impl Attachment {
     /// Whether `record` is new for its reader. A record that came before on another link, or
     /// belongs to a closed reader, is not.
     #[must_use]
-    pub fn accept(&mut self, record: &Record) -> bool {
+    pub fn accept(&mut self, record: &Record, body: usize) -> bool {
         let Some(reader) = self.readers.get_mut(&record.reader) else {
             return false;
         };
@@ -262,6 +267,9 @@ impl Attachment {
             return false;
         }
         reader.last = Some(record.seq);
+        reader
+            .unconsumed
+            .push_back((record.seq, RECORD_COST.saturating_add(body as u64)));
         true
     }
 
@@ -269,6 +277,13 @@ impl Attachment {
     pub fn consumed(&mut self, reader: ReaderId, seq: Seq) {
         if let Some(known) = self.readers.get_mut(&reader) {
             known.consumed = known.consumed.max(Some(seq));
+            while known
+                .unconsumed
+                .front()
+                .is_some_and(|(held, _)| *held <= seq)
+            {
+                known.unconsumed.pop_front();
+            }
             self.say(ReaderAck { reader, seq }.into(), Bytes::new());
         }
     }
@@ -447,6 +462,7 @@ mod tests {
             only: None,
             skip: Vec::new(),
             credit: 1,
+            owed: 0,
         });
         drain(&mut attachment);
         let record = |seq| Record {
@@ -456,21 +472,21 @@ mod tests {
             invocation: None,
             kind: RecordKind::Started,
         };
-        assert!(attachment.accept(&record(1)));
-        assert!(attachment.accept(&record(2)));
+        assert!(attachment.accept(&record(1), 10));
+        assert!(attachment.accept(&record(2), 10));
         attachment.link_down();
         attachment.consumed(reader, Seq(1));
         attachment.link_up();
         let said = drain(&mut attachment);
         assert!(
-            matches!(&said[0].0, ToHost::ReaderOpen(open) if open.from == From::Seq(Seq(3))),
+            matches!(&said[0].0, ToHost::ReaderOpen(open) if open.from == From::Seq(Seq(3)) && open.owed == RECORD_COST + 10),
             "{said:?}"
         );
         assert!(
             matches!(&said[1].0, ToHost::ReaderAck(ack) if ack.seq == Seq(1)),
             "{said:?}"
         );
-        assert!(!attachment.accept(&record(2)));
-        assert!(attachment.accept(&record(3)));
+        assert!(!attachment.accept(&record(2), 10));
+        assert!(attachment.accept(&record(3), 10));
     }
 }

@@ -31,7 +31,7 @@ pub enum Command {
 /// Where a reader starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum From {
-    /// At the oldest record kept.
+    /// At the first record there ever was; if it is gone, a gap comes first.
     Start,
     /// At this record; if it is gone, a gap comes first.
     Seq(Seq),

@@ -145,6 +145,8 @@ pub struct ReaderOpen {
     pub skip: Vec<(InvocationId, Seq)>,
     /// Bytes that may be sent beyond the last acknowledged record.
     pub credit: u32,
+    /// What records received on earlier links and not consumed yet cost of that credit, in bytes.
+    pub owed: u64,
 }
 
 /// Everything up to `seq` was consumed: written out, not merely received.

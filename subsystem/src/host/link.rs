@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use outlast_protocol::frame::FrameDecoder;
-use outlast_protocol::limits::{DEAD_AFTER, MAX_CHUNK, MAX_FRAME};
-use outlast_protocol::link::to_client::ToClient;
+use outlast_protocol::limits::{DEAD_AFTER, HEARTBEAT, MAX_CHUNK, MAX_FRAME};
+use outlast_protocol::link::to_client::{Pong, ToClient};
 use rustix::fd::OwnedFd;
 use tokio::time::Instant;
 
@@ -127,6 +127,7 @@ async fn talk(
     let mut scratch = Vec::with_capacity(MAX_CHUNK);
     let mut changes = session.subscribe();
     let mut heard = Instant::now();
+    let mut spoke = heard;
     let mut gone = false;
     decoder.push(received);
     loop {
@@ -150,12 +151,20 @@ async fn talk(
                 heard = Instant::now();
                 decoder.push(&scratch);
             }
-            written = write_some(&output, outbox), if outbox.bytes > 0 => outbox.written(written?),
+            written = write_some(&output, outbox), if outbox.bytes > 0 => {
+                outbox.written(written?);
+                spoke = Instant::now();
+            }
             () = session.removed() => gone = true,
             changed = changes.changed() => {
                 if changed.is_err() {
                     return Ok(());
                 }
+            }
+            // A client whose pings wait behind its own standard input must hear that we hear it.
+            () = tokio::time::sleep_until(spoke + HEARTBEAT), if heard > spoke => {
+                outbox.say(&ToClient::Pong(Pong { number: 0 }), Bytes::new());
+                spoke = Instant::now();
             }
             () = tokio::time::sleep_until(heard + DEAD_AFTER) => {
                 if silent(&input, &mut heard) {

@@ -3,16 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use outlast_protocol::id::{InvocationId, ReaderId, Seq};
-use outlast_protocol::limits::MAX_CREDIT;
+use outlast_protocol::limits::{MAX_CREDIT, RECORD_COST};
 use outlast_protocol::link::From;
 use outlast_protocol::link::to_host::ReaderOpen;
 use outlast_protocol::record::RecordKind;
 
 use super::core::Core;
 use crate::log::{Cursor, From as Start, MAX_PAYLOAD, Record};
-
-/// Counted for a record besides its output, so that credit also bounds records without any.
-const RECORD_COST: u64 = 64;
 
 /// A reader.
 pub(super) struct Reader {
@@ -48,14 +45,16 @@ impl Reader {
             (From::Seq(seq), _) => Start::Seq(seq),
             (From::Tail(count), _) => Start::Tail(count),
         };
+        let cursor = core.log.cursor(start);
+        let before = Seq(cursor.position().seq.0.saturating_sub(1));
         Self {
             id: request.reader,
-            cursor: core.log.cursor(start),
+            cursor,
             only: request.only,
             skip: request.skip.iter().copied().collect(),
             credit: u64::from(request.credit.clamp(1, MAX_CREDIT)),
-            unacknowledged: VecDeque::new(),
-            outstanding: 0,
+            unacknowledged: VecDeque::from([(before, request.owed)]),
+            outstanding: request.owed,
             told: None,
         }
     }

@@ -67,7 +67,7 @@ impl Client {
                 self.attachment.stdin_taken(&taken);
             }
             LinkEvent::Message(ToClient::Record(record), body) => {
-                if !self.attachment.accept(&record) {
+                if !self.attachment.accept(&record, body.len()) {
                     return;
                 }
                 if let (RecordKind::Completed(_), Some(id)) = (&record.kind, record.invocation) {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use outlast_protocol::frame::FrameDecoder;
 use outlast_protocol::hello::MAGIC;
 use outlast_protocol::id::{ClientId, InstanceId, InvocationId, Lease, ReaderId, Seq, SessionName};
-use outlast_protocol::limits::MAX_FRAME;
+use outlast_protocol::limits::{MAX_FRAME, RECORD_COST};
 use outlast_protocol::link::From;
 use outlast_protocol::link::connection::hello;
 use outlast_protocol::link::to_client::{Attached, Pong, Record, StdinTaken, Submitted, ToClient};
@@ -232,14 +232,17 @@ impl Host {
 
     fn open_reader(&self, link: &mut HostLink, open: &ReaderOpen) {
         let next = match open.from {
-            From::Start => self.oldest(),
+            From::Start => Seq::FIRST,
             From::Seq(seq) => seq,
             From::Tail(count) => Seq(self.last().0.saturating_sub(count)).next(),
         };
         let reader = Reader {
             next,
             credit: usize::try_from(open.credit).expect("small"),
-            unacked: VecDeque::new(),
+            unacked: VecDeque::from([(
+                Seq(next.0.saturating_sub(1)),
+                usize::try_from(open.owed).expect("small"),
+            )]),
         };
         let old = link.readers.insert(open.reader, reader);
         assert!(old.is_none(), "a reader's ID is new on its attachment");
@@ -304,7 +307,8 @@ impl Host {
                     break;
                 }
                 let (seq, invocation, kind, bytes) = self.entry(state.next);
-                state.unacked.push_back((seq, bytes.len()));
+                let cost = usize::try_from(RECORD_COST).expect("small") + bytes.len();
+                state.unacked.push_back((seq, cost));
                 state.next = seq.next();
                 said.push((
                     Record {

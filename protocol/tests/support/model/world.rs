@@ -93,6 +93,7 @@ impl World {
                 only: None,
                 skip: Vec::new(),
                 credit: self.plan.credit,
+                owed: 0,
             });
         }
         // Two commands at once, so that their order matters; then input, piece by piece.
