@@ -1,6 +1,8 @@
 //! The client of Outlast: the command line and the mux behind it.
 
+pub mod cli;
 pub mod control;
 pub mod mux;
+pub mod output;
 pub mod place;
 pub mod ssh;

@@ -1,3 +1,5 @@
 //! The connection between command line and mux, from both sides.
 
+pub mod connection;
+pub mod start;
 pub mod stream;

@@ -1,0 +1,380 @@
+//! What is said about one command, or one reading of a session's output, from the request to its
+//! end, over as many connections as it takes.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use outlast_protocol::control::session::Session;
+use outlast_protocol::control::to_cli::{Record, ToCli};
+use outlast_protocol::control::to_mux::{Cancel, Consumed, Invoke, Receive, Stdin, StdinEnd};
+use outlast_protocol::id::Seq;
+use outlast_protocol::link::{From, Level};
+use outlast_protocol::outcome::Outcome;
+use outlast_protocol::record::RecordKind;
+use tokio::sync::{mpsc, watch};
+
+use super::Client;
+use super::duration::Span;
+use super::error::Error;
+use super::interrupt::Wish;
+use super::request::{answer, unexpected};
+use super::window::{Step, Window};
+use crate::control::connection::Connection;
+use crate::output::page::Page;
+use crate::output::sink::Sink;
+
+/// Output that is written out in one go, in bytes.
+const PAGE: usize = 64 * 1024;
+
+/// First and longest wait before the next attempt to reach a mux.
+const WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+type Writing = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+
+/// What was asked.
+#[derive(Debug)]
+pub(super) enum Ask {
+    /// To run this, with the body that belongs to it.
+    Invoke(Invoke, Bytes),
+    /// To have the output.
+    Receive(Receive),
+}
+
+/// One conversation with the mux.
+#[derive(Debug)]
+pub(super) struct Conversation {
+    pub(super) client: Client,
+    pub(super) session: Session,
+    pub(super) ask: Ask,
+    pub(super) sink: Sink,
+    pub(super) input: Option<mpsc::Receiver<Bytes>>,
+    pub(super) wishes: watch::Receiver<Wish>,
+    pub(super) reconnect_for: Span,
+    /// How the last command ended.
+    pub(super) outcome: Option<Outcome>,
+    /// The session as it was left, where that was asked for.
+    pub(super) left: Vec<Session>,
+    /// Whether the mux was lost on the way.
+    pub(super) broken: bool,
+    window: Window,
+    consumed: Option<Seq>,
+    /// When the mux was lost, until it is back.
+    lost_since: Option<Instant>,
+}
+
+/// How one connection ended.
+enum End {
+    Finished,
+    Lost,
+}
+
+/// What came in and is still to be written out.
+#[derive(Default)]
+struct Batch {
+    page: Page,
+    bytes: usize,
+    last: Option<Seq>,
+    finished: bool,
+}
+
+impl Conversation {
+    /// One that is about to begin.
+    #[must_use]
+    pub(super) fn new(
+        client: &Client,
+        session: Session,
+        ask: Ask,
+        sink: Sink,
+        patience: Span,
+    ) -> Self {
+        Self {
+            client: client.clone(),
+            session,
+            ask,
+            sink,
+            input: None,
+            wishes: client.interrupts.listen(),
+            reconnect_for: patience,
+            outcome: None,
+            left: Vec::new(),
+            broken: false,
+            window: Window::default(),
+            consumed: None,
+            lost_since: None,
+        }
+    }
+
+    /// Holds the conversation to its end.
+    pub(super) async fn run(&mut self) -> Result<(), Error> {
+        let mut wait = WAIT.0;
+        loop {
+            match self.attempt().await {
+                Ok(End::Finished) => return Ok(()),
+                Ok(End::Lost) => {}
+                // All was said and done before the mux was lost.
+                Err(Error::Refused(_)) if self.broken && self.is_over() => return Ok(()),
+                Err(error) => return Err(error),
+            }
+            if self.lost_since.is_none() {
+                self.lost_since = Some(Instant::now());
+                wait = WAIT.0;
+                let reason = "the background process is gone";
+                self.show(|sink, session, page| sink.interrupted(session, reason, page))
+                    .await?;
+            } else {
+                self.have_patience()?;
+                tokio::time::sleep(wait).await;
+                wait = wait.saturating_mul(2).min(WAIT.1);
+            }
+            self.broken = true;
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.outcome.is_some() && matches!(self.ask, Ask::Invoke(..))
+    }
+
+    fn have_patience(&self) -> Result<(), Error> {
+        let since = self.lost_since.map(|since| since.elapsed());
+        match (since, self.reconnect_for.duration()) {
+            (Some(since), Some(limit)) if since >= limit => {
+                Err(Error::MuxLost(self.reconnect_for.to_string()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn attempt(&mut self) -> Result<End, Error> {
+        let mut connection = Connection::open(&self.client.place).await?;
+        self.begin(&mut connection)?;
+        self.talk(&mut connection).await
+    }
+
+    /// Asks; on a second connection from where the first one ended.
+    fn begin(&mut self, connection: &mut Connection) -> Result<(), Error> {
+        match &mut self.ask {
+            Ask::Invoke(invoke, body) => {
+                if self.broken {
+                    let last = self.consumed.unwrap_or(Seq(0));
+                    invoke.resume = Some((last, self.window.offset()));
+                }
+                connection.send(invoke.clone(), body.clone())?;
+                self.window.rewind();
+                if self.broken && self.wishes.borrow().cancels > 0 {
+                    let level = Level::Interrupt;
+                    connection.send(Cancel { level }, Bytes::new())?;
+                }
+            }
+            Ask::Receive(receive) => {
+                if let Some(last) = self.consumed {
+                    receive.from = Some(From::Seq(last.next()));
+                }
+                connection.send(receive.clone(), Bytes::new())?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn talk(&mut self, connection: &mut Connection) -> Result<End, Error> {
+        let mut writing: Option<(Writing, Option<Seq>, bool)> = None;
+        loop {
+            self.feed(connection)?;
+            let may_read = writing.is_none();
+            tokio::select! {
+                written = written(&mut writing) => {
+                    let (last, finished) = written?;
+                    writing = None;
+                    if let Some(seq) = last {
+                        self.consumed = Some(seq);
+                        connection.send(Consumed { seq }, Bytes::new())?;
+                    }
+                    if finished {
+                        connection.flush().await;
+                        return self.finished();
+                    }
+                }
+                message = read(connection, may_read) => {
+                    let Some((message, body)) = message? else {
+                        return Ok(End::Lost);
+                    };
+                    let batch = self.batch(message, body, connection).await?;
+                    let output = self.client.output;
+                    let page: Writing = Box::pin(output.print(batch.page));
+                    writing = Some((page, batch.last, batch.finished));
+                }
+                bytes = input(&mut self.input, self.window.wants()) => match bytes {
+                    Some(bytes) => self.window.push(bytes),
+                    None => {
+                        self.input = None;
+                        self.window.finish();
+                    }
+                },
+                // Without a listener nobody can wish for anything any more.
+                Ok(()) = self.wishes.changed() => self.cancel(connection)?,
+            }
+        }
+    }
+
+    fn finished(&self) -> Result<End, Error> {
+        match &self.ask {
+            Ask::Invoke(invoke, _) if !invoke.detached && self.outcome.is_none() => Err(
+                Error::Protocol("it finished a command without an outcome".to_owned()),
+            ),
+            _ => Ok(End::Finished),
+        }
+    }
+
+    fn cancel(&mut self, connection: &mut Connection) -> Result<(), Error> {
+        if self.wishes.borrow_and_update().leave || matches!(self.ask, Ask::Receive(_)) {
+            return Ok(());
+        }
+        let level = Level::Interrupt;
+        connection.send(Cancel { level }, Bytes::new())
+    }
+
+    fn feed(&mut self, connection: &mut Connection) -> Result<(), Error> {
+        if !matches!(&self.ask, Ask::Invoke(invoke, _) if invoke.stdin) {
+            return Ok(());
+        }
+        while let Some(step) = self.window.step() {
+            match step {
+                Step::Bytes(bytes) => connection.send(Stdin, bytes)?,
+                Step::End => connection.send(StdinEnd, Bytes::new())?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in a message and what else is already here, up to a page.
+    async fn batch(
+        &mut self,
+        message: ToCli,
+        body: Bytes,
+        connection: &mut Connection,
+    ) -> Result<Batch, Error> {
+        let mut batch = Batch::default();
+        if self.lost_since.take().is_some() {
+            self.sink.resumed(&self.session, &mut batch.page);
+        }
+        let mut next = Some((message, body));
+        while let Some((message, body)) = next {
+            self.take(message, body, connection, &mut batch).await?;
+            if batch.finished || batch.bytes >= PAGE {
+                break;
+            }
+            // An end or an error shows again in the next read, when this is written out.
+            next = connection.next_now().await.unwrap_or(None);
+        }
+        Ok(batch)
+    }
+
+    async fn take(
+        &mut self,
+        message: ToCli,
+        body: Bytes,
+        connection: &mut Connection,
+        batch: &mut Batch,
+    ) -> Result<(), Error> {
+        let computer = self.session.computer_name.clone();
+        match message {
+            ToCli::Record(record) => self.record(&record, body, batch),
+            ToCli::StdinTaken(taken) => {
+                self.window.taken(taken.offset, taken.closed);
+                if taken.closed {
+                    self.input = None;
+                }
+            }
+            ToCli::Accepted(accepted) if accepted.ahead > 0 && !self.broken => {
+                let ahead = accepted.ahead;
+                let note = format!("{computer}: waiting behind {ahead} of the session's commands");
+                self.client.output.note(&note);
+            }
+            ToCli::Accepted(_) => {}
+            ToCli::Interrupted(lost) => {
+                self.sink
+                    .interrupted(&self.session, &lost.reason, &mut batch.page);
+            }
+            ToCli::Resumed(_) => self.sink.resumed(&self.session, &mut batch.page),
+            ToCli::Notice(notice) => {
+                self.client
+                    .output
+                    .note(&format!("{computer}: {}", notice.text));
+            }
+            ToCli::Question(question) => {
+                answer(&self.client, &computer, &question, connection).await?;
+            }
+            ToCli::Sessions(some) => self.left.extend(some.sessions),
+            ToCli::Finished(_) => {
+                self.sink.finish(&mut batch.page);
+                batch.finished = true;
+            }
+            ToCli::Failed(failed) => {
+                // What came before it is output all the same.
+                self.sink.finish(&mut batch.page);
+                self.client
+                    .output
+                    .print(std::mem::take(&mut batch.page))
+                    .await?;
+                return Err(Error::Refused(failed));
+            }
+            other => return Err(unexpected("Record or Finished", &other)),
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, record: &Record, body: Bytes, batch: &mut Batch) {
+        let ours = match &self.ask {
+            Ask::Invoke(invoke, _) => record.invocation == Some(invoke.invocation),
+            Ask::Receive(_) => true,
+        };
+        if let RecordKind::Completed(outcome) = &record.kind
+            && ours
+        {
+            self.outcome = Some(outcome.clone());
+        }
+        batch.bytes = batch.bytes.saturating_add(body.len());
+        batch.last = Some(record.seq);
+        self.sink
+            .record(&self.session, record, body, &mut batch.page);
+    }
+
+    async fn show(
+        &mut self,
+        what: impl FnOnce(&mut Sink, &Session, &mut Page),
+    ) -> Result<(), Error> {
+        let mut page = Page::default();
+        what(&mut self.sink, &self.session, &mut page);
+        self.client.output.print(page).await
+    }
+}
+
+/// The end of what is being written; never, when nothing is.
+async fn written(
+    writing: &mut Option<(Writing, Option<Seq>, bool)>,
+) -> Result<(Option<Seq>, bool), Error> {
+    match writing {
+        Some((page, last, finished)) => {
+            page.await?;
+            Ok((*last, *finished))
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// The next message; while it may not be read, only writes.
+async fn read(connection: &mut Connection, may: bool) -> Result<Option<(ToCli, Bytes)>, Error> {
+    if may {
+        return connection.next().await;
+    }
+    match connection.write_only().await {}
+}
+
+/// The next piece of standard input; never, while none is wanted.
+async fn input(from: &mut Option<mpsc::Receiver<Bytes>>, wanted: bool) -> Option<Bytes> {
+    match from {
+        Some(receiver) if wanted => receiver.recv().await,
+        _ => std::future::pending().await,
+    }
+}

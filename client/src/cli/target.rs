@@ -1,0 +1,115 @@
+//! From what the user typed about hosts to what the mux is told.
+
+use std::path::{Path, PathBuf};
+
+use outlast_protocol::control::target::Target;
+use outlast_protocol::control::to_mux::Surroundings;
+
+use super::args::SshArgs;
+use super::error::Error;
+
+/// The hosts typed, each once, with how to reach them.
+pub(super) fn targets(hosts: &[String], ssh: &SshArgs) -> Result<Vec<Target>, Error> {
+    let mut targets: Vec<Target> = Vec::new();
+    for host in hosts {
+        let target = target(host, ssh)?;
+        if !targets.contains(&target) {
+            targets.push(target);
+        }
+    }
+    Ok(targets)
+}
+
+/// One host with how to reach it.
+pub(super) fn target(host: &str, ssh: &SshArgs) -> Result<Target, Error> {
+    if host.is_empty() || host.starts_with('-') || host.chars().any(|c| c.is_control() || c == ' ')
+    {
+        return Err(Error::usage(
+            format!("{host:?} is not a host"),
+            "write [user@]host[:port], an alias of the ssh configuration, or . for this computer",
+        ));
+    }
+    for option in &ssh.option {
+        if option.split(['=', ' ']).next().is_none_or(str::is_empty) || !option.contains(['=', ' '])
+        {
+            return Err(Error::usage(
+                format!("`-o {option}` has no value"),
+                "write -o Keyword=value",
+            ));
+        }
+    }
+    let identity_files = ssh.identity.iter().map(|path| absolute(path));
+    Ok(Target {
+        destination: host.to_owned(),
+        port: ssh.port,
+        login: ssh.login.clone(),
+        identity_files: identity_files.collect::<Result<_, _>>()?,
+        config_file: match &ssh.config_file {
+            Some(path) if path.as_os_str() == "none" => Some("none".to_owned()),
+            Some(path) => Some(absolute(path)?),
+            None => None,
+        },
+        options: ssh.option.clone(),
+    })
+}
+
+/// The mux works in another directory: what it opens for us must not depend on ours.
+fn absolute(path: &Path) -> Result<String, Error> {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path));
+    whole.into_os_string().into_string().map_err(|path| {
+        Error::usage(
+            format!("the path {} is not UTF-8", path.to_string_lossy()),
+            "rename the file or make a link to it",
+        )
+    })
+}
+
+/// What of our surroundings the mux should use.
+#[must_use]
+pub(super) fn surroundings() -> Surroundings {
+    use std::io::IsTerminal;
+    let agent = std::env::var("SSH_AUTH_SOCK").ok();
+    Surroundings {
+        agent_socket: agent.filter(|path| !path.is_empty()),
+        interactive: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
+    }
+}
+
+/// The environment a new session gets: what says how this terminal and its user read text.
+#[must_use]
+pub(super) fn environment() -> Vec<(String, String)> {
+    let mut environment: Vec<_> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name == "TERM" || name == "LANG" || name.starts_with("LC_"))
+        .collect();
+    environment.sort();
+    environment
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_typed_twice_is_one() {
+        let hosts = ["a", "b", "a"].map(str::to_owned);
+        let targets = targets(&hosts, &SshArgs::default()).unwrap();
+        let names: Vec<_> = targets.iter().map(|t| t.destination.as_str()).collect();
+        assert_eq!(names, ["a", "b"]);
+    }
+
+    #[test]
+    fn paths_are_made_whole_and_none_is_kept() {
+        let mut ssh = SshArgs {
+            identity: vec!["key".into()],
+            config_file: Some("none".into()),
+            ..SshArgs::default()
+        };
+        let made = target("h", &ssh).unwrap();
+        assert!(made.identity_files[0].starts_with('/'));
+        assert_eq!(made.config_file.as_deref(), Some("none"));
+        ssh.option = vec!["Port".into()];
+        assert!(target("h", &ssh).is_err());
+        assert!(target("-oProxyCommand=x", &SshArgs::default()).is_err());
+    }
+}

@@ -1,0 +1,105 @@
+//! A session as a JSON object. The field names are a promise.
+
+use jiff::Timestamp;
+use outlast_protocol::control::session::Session;
+use serde::Serialize;
+
+/// A session, for programs.
+#[derive(Debug, Serialize)]
+pub struct SessionObject {
+    id: u32,
+    name: String,
+    computer_name: String,
+    state: String,
+    availability: String,
+    configuration_name: String,
+    instance_id: String,
+    idle_timeout_s: Option<u32>,
+    created_on: Option<String>,
+    disconnected_on: Option<String>,
+    expires_on: Option<String>,
+    running: Option<String>,
+}
+
+impl From<&Session> for SessionObject {
+    fn from(session: &Session) -> Self {
+        Self {
+            id: session.id,
+            name: session.name.to_string(),
+            computer_name: session.computer_name.clone(),
+            state: session.state.to_string(),
+            availability: session.availability.to_string(),
+            configuration_name: session.configuration.clone(),
+            instance_id: session.instance.to_string(),
+            idle_timeout_s: session.idle_timeout_s,
+            created_on: time(session.created_ms),
+            disconnected_on: session.disconnected_ms.and_then(time),
+            expires_on: session.expires_ms.and_then(time),
+            running: session.running.map(|invocation| invocation.to_string()),
+        }
+    }
+}
+
+/// Unix milliseconds as RFC 3339 in UTC; none for a time outside the calendar.
+#[must_use]
+pub fn time(milliseconds: u64) -> Option<String> {
+    let milliseconds = i64::try_from(milliseconds).ok()?;
+    let time = Timestamp::from_millisecond(milliseconds).ok()?;
+    Some(format!("{time:.3}"))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use outlast_protocol::control::session::{Availability, Session, State};
+    use outlast_protocol::id::{InstanceId, SessionName};
+
+    /// A session whose instance ID is its number.
+    pub(crate) fn session(id: u32, name: &str) -> Session {
+        Session {
+            id,
+            name: SessionName::new(name).unwrap(),
+            computer_name: "server1".into(),
+            state: State::Opened,
+            availability: Availability::Available,
+            configuration: "bash".into(),
+            instance: InstanceId(uuid::Uuid::from_u128(id.into())),
+            idle_timeout_s: Some(604_800),
+            created_ms: 1_700_000_000_123,
+            disconnected_ms: None,
+            expires_ms: None,
+            running: None,
+            note: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_object_has_the_promised_fields() {
+        assert_eq!(
+            crate::output::json::sessions(&[session(1, "Session1")]),
+            r#"[
+  {
+    "id": 1,
+    "name": "Session1",
+    "computer_name": "server1",
+    "state": "Opened",
+    "availability": "Available",
+    "configuration_name": "bash",
+    "instance_id": "00000000-0000-0000-0000-000000000001",
+    "idle_timeout_s": 604800,
+    "created_on": "2023-11-14T22:13:20.123Z",
+    "disconnected_on": null,
+    "expires_on": null,
+    "running": null
+  }
+]
+"#
+        );
+        assert_eq!(crate::output::json::sessions(&[]), "[]\n");
+    }
+
+    #[test]
+    fn no_time_is_beyond_the_calendar() {
+        assert_eq!(super::time(0).as_deref(), Some("1970-01-01T00:00:00.000Z"));
+        assert_eq!(super::time(u64::MAX), None);
+    }
+}

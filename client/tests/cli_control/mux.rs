@@ -1,0 +1,172 @@
+//! A mux that follows a script: what a test says is what the command line is told.
+
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::{Child, Command, Output, Stdio};
+
+use outlast_protocol::control::session::{Availability, Session, State};
+use outlast_protocol::control::to_cli::{Finished, Record, Sessions, ToCli};
+use outlast_protocol::control::to_mux::{Select, ToMux};
+use outlast_protocol::frame::FrameDecoder;
+use outlast_protocol::hello::{CONTROL_PROTOCOL, Hello};
+use outlast_protocol::id::{InstanceId, InvocationId, Seq, SessionName};
+use outlast_protocol::limits::MAX_FRAME;
+use outlast_protocol::record::RecordKind;
+use outlast_rendezvous::PrivateDirectory;
+use outlast_rendezvous::listener::bind;
+
+pub struct Mux {
+    home: tempfile::TempDir,
+    listener: Option<UnixListener>,
+}
+
+/// One accepted connection.
+pub struct Line {
+    stream: UnixStream,
+    decoder: FrameDecoder,
+}
+
+impl Mux {
+    pub fn start() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut mux = Self {
+            home,
+            listener: None,
+        };
+        mux.restart();
+        mux
+    }
+
+    pub fn stop(&mut self) {
+        self.listener = None;
+    }
+
+    pub fn restart(&mut self) {
+        self.listener = None;
+        let home = PrivateDirectory::open_or_create(self.home.path()).unwrap();
+        let state = PrivateDirectory::open_or_create(home.path().join("state")).unwrap();
+        self.listener = Some(bind(&state, "mux.sock").unwrap());
+    }
+
+    pub fn outlast(&self, args: &[&str]) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_outlast"))
+            .args(args)
+            .env("OUTLAST_HOME", self.home.path())
+            .env_remove("SSH_AUTH_SOCK")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    /// The next connection, greeted both ways.
+    pub fn accept(&self) -> Line {
+        self.accept_as(CONTROL_PROTOCOL)
+    }
+
+    pub fn accept_as(&self, protocol: u16) -> Line {
+        let (stream, _) = self.listener.as_ref().unwrap().accept().unwrap();
+        let mut line = Line {
+            stream,
+            decoder: FrameDecoder::new(MAX_FRAME),
+        };
+        line.say(Hello {
+            protocol,
+            oldest: protocol,
+            program: "outlast 9.9.9".into(),
+            user: String::new(),
+            host: String::new(),
+            max_frame: MAX_FRAME,
+            features: Vec::new(),
+        });
+        assert!(matches!(line.hear().0, ToMux::Hello(_)));
+        line
+    }
+
+    /// Answers the question which sessions there are.
+    pub fn selected(&self, sessions: Vec<Session>) -> Select {
+        let mut line = self.accept();
+        let ToMux::Select(select) = line.hear().0 else {
+            panic!("not a Select");
+        };
+        line.say(Sessions {
+            sessions,
+            more: false,
+        });
+        line.say(Finished);
+        select
+    }
+}
+
+impl Line {
+    pub fn say(&mut self, message: impl Into<ToCli>) {
+        self.say_with(message, b"");
+    }
+
+    pub fn say_with(&mut self, message: impl Into<ToCli>, body: &[u8]) {
+        let mut bytes = message.into().head(body.len()).unwrap();
+        bytes.extend_from_slice(body);
+        self.stream.write_all(&bytes).unwrap();
+    }
+
+    pub fn record(&mut self, seq: u64, invocation: InvocationId, kind: RecordKind, body: &[u8]) {
+        let record = Record {
+            seq: Seq(seq),
+            time_ms: 1_700_000_000_000 + seq,
+            invocation: Some(invocation),
+            kind,
+        };
+        self.say_with(record, body);
+    }
+
+    pub fn hear(&mut self) -> (ToMux, bytes::Bytes) {
+        self.hear_or_end().expect("the command line hung up")
+    }
+
+    pub fn hear_or_end(&mut self) -> Option<(ToMux, bytes::Bytes)> {
+        loop {
+            if let Some(frame) = self.decoder.next_frame().unwrap() {
+                return Some(ToMux::decode(&frame).unwrap());
+            }
+            let mut piece = [0; 65536];
+            let count = self.stream.read(&mut piece).unwrap();
+            if count == 0 {
+                return None;
+            }
+            self.decoder.push(&piece[..count]);
+        }
+    }
+}
+
+pub fn session(id: u32, name: &str) -> Session {
+    Session {
+        id,
+        name: SessionName::new(name).unwrap(),
+        computer_name: format!("server{id}"),
+        state: State::Opened,
+        availability: Availability::Available,
+        configuration: "bash".into(),
+        instance: InstanceId(uuid::Uuid::from_u128(id.into())),
+        idle_timeout_s: Some(604_800),
+        created_ms: 1_700_000_000_000,
+        disconnected_ms: None,
+        expires_ms: None,
+        running: None,
+        note: String::new(),
+    }
+}
+
+/// Code, standard output and standard error of a program that has ended.
+pub fn ended(child: Child) -> (i32, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = child.wait_with_output().unwrap();
+    (
+        status.code().unwrap(),
+        String::from_utf8(stdout).unwrap(),
+        String::from_utf8(stderr).unwrap(),
+    )
+}
