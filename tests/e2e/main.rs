@@ -6,5 +6,13 @@
     reason = "tests"
 )]
 
+mod argv;
+mod control;
 mod harness;
+mod listing;
+mod output;
 mod packaging;
+mod sessions;
+mod state;
+mod streams;
+mod world;
