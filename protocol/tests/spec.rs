@@ -234,6 +234,7 @@ fn limits_by_name_value_and_unit() {
         STDIN_WINDOW "bytes" STDIN_WINDOW;
         MAX_CREDIT "bytes" MAX_CREDIT;
         DEFAULT_CREDIT "bytes" DEFAULT_CREDIT;
+        RECORD_COST "bytes" RECORD_COST;
         MAX_QUEUE "count" MAX_QUEUE;
         MAX_OUTCOMES "count" MAX_OUTCOMES;
         MAX_READERS "count" MAX_READERS;
