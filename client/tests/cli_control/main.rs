@@ -1,5 +1,7 @@
 //! The real command line against a mux that follows a script.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)]
+
 mod mux;
 
 use std::io::{Read, Write};
@@ -43,6 +45,11 @@ fn complete(line: &mut Line, seq: u64, invoke: &Invoke, outcome: Outcome) {
     line.say(Finished);
 }
 
+fn interrupt(outlast: &std::process::Child) {
+    let pid = rustix::process::Pid::from_child(outlast);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+}
+
 const OUT: RecordKind = RecordKind::Output(Stream::Stdout);
 const ERR: RecordKind = RecordKind::Output(Stream::Stderr);
 
@@ -74,28 +81,29 @@ fn output_is_acknowledged_only_when_it_is_written() {
 }
 
 #[test]
-fn unread_output_is_not_acknowledged() {
+fn unread_output_is_not_acknowledged_and_ctrl_c_is_still_heard() {
     let mux = Mux::start();
-    let mut outlast = mux.outlast(&["invoke", "-n", "-s", "1", "x"]);
+    let outlast = mux.outlast(&["invoke", "-n", "-s", "1", "x"]);
     mux.selected(vec![session(1, "one")]);
     let mut line = mux.accept();
     let (invoke, _) = invoked(&mut line);
     accept(&mut line, &invoke);
-    // More than a pipe holds: the last of these cannot be written before somebody reads.
-    for seq in 1..=8 {
-        line.record(seq, invoke.invocation, OUT, &[b'x'; 65536]);
-    }
-    assert!(consumed(&mut line) < 8);
-    let mut stdout = outlast.stdout.take().unwrap();
-    let reader = std::thread::spawn(move || {
-        let mut all = Vec::new();
-        stdout.read_to_end(&mut all).unwrap();
-        all.len()
-    });
-    while consumed(&mut line) < 8 {}
-    complete(&mut line, 9, &invoke, Outcome::Ended(ExitStatus::Code(0)));
-    assert_eq!(reader.join().unwrap(), 8 * 65536);
-    assert_eq!(ended(outlast).0, 0);
+    line.record(1, invoke.invocation, OUT, b"x");
+    assert_eq!(consumed(&mut line), 1);
+    // More than a pipe holds: it cannot be written before somebody reads.
+    line.record(2, invoke.invocation, OUT, &[b'x'; 200_000]);
+    interrupt(&outlast);
+    assert!(matches!(line.hear().0, ToMux::Cancel(_)));
+    let reader = std::thread::spawn(move || ended(outlast));
+    assert_eq!(consumed(&mut line), 2);
+    complete(
+        &mut line,
+        3,
+        &invoke,
+        Outcome::Cancelled(ExitStatus::Code(130)),
+    );
+    let (code, stdout, _) = reader.join().unwrap();
+    assert_eq!((code, stdout.len()), (130, 200_001));
 }
 
 #[test]
@@ -261,16 +269,12 @@ fn ctrl_c_interrupts_and_again_leaves_it_running() {
     let mut line = mux.accept();
     let (invoke, _) = invoked(&mut line);
     accept(&mut line, &invoke);
-    let pid = rustix::process::Pid::from_child(&outlast);
-    let interrupt = || {
-        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-    };
-    interrupt();
+    interrupt(&outlast);
     match line.hear().0 {
         ToMux::Cancel(cancel) => assert_eq!(cancel.level, Level::Interrupt),
         other => panic!("{}", other.name()),
     }
-    interrupt();
+    interrupt(&outlast);
     let mut other = mux.accept();
     match other.hear().0 {
         ToMux::Disconnect(disconnect) => assert_eq!(disconnect.instance, invoke.instance),
@@ -358,6 +362,14 @@ fn no_mux_is_started_to_be_stopped() {
     let outlast = mux.outlast(&["mux", "stop"]);
     let note = "no background process is running\n".to_owned();
     assert_eq!(ended(outlast), (0, String::new(), note));
+}
+
+#[test]
+fn a_directory_that_cannot_be_is_told_once() {
+    let mux = Mux::start();
+    let (code, stdout, stderr) = ended(mux.outlast_in("/dev/null/nowhere", &["get"]));
+    assert_eq!((code, stdout.as_str()), (1, ""));
+    assert_eq!(stderr.matches("error: ").count(), 1, "{stderr}");
 }
 
 #[test]
