@@ -39,11 +39,15 @@ impl Mux {
     }
 
     pub(crate) fn stop(&mut self) {
-        self.listener = None;
+        if let Some(listener) = self.listener.take() {
+            // Closing alone would not do: another test may be between fork and exec just now,
+            // and its child has the descriptor too.
+            rustix::net::shutdown(&listener, rustix::net::Shutdown::Both).unwrap();
+        }
     }
 
     pub(crate) fn restart(&mut self) {
-        self.listener = None;
+        self.stop();
         let state = PrivateDirectory::open_or_create(self.home.path().join("state")).unwrap();
         self.listener = Some(bind(&state, "mux.sock").unwrap());
     }
