@@ -7,7 +7,9 @@ mod mux;
 use std::io::{Read, Write};
 
 use mux::{Line, Mux, ended, session};
-use outlast_protocol::control::to_cli::{Accepted, Failed, FailureKind, Finished, StdinTaken};
+use outlast_protocol::control::to_cli::{
+    Accepted, Failed, FailureKind, Finished, Sessions, StdinTaken,
+};
 use outlast_protocol::control::to_mux::{Invoke, ToMux};
 use outlast_protocol::id::Seq;
 use outlast_protocol::limits::STDIN_WINDOW;
@@ -287,6 +289,63 @@ fn ctrl_c_interrupts_and_again_leaves_it_running() {
         stderr.contains("`outlast receive --follow one`"),
         "{stderr}"
     );
+}
+
+#[test]
+fn a_temporary_session_is_held_until_the_command_is_done() {
+    let mux = Mux::start();
+    let outlast = mux.outlast(&[
+        "invoke", "-n", "-c", "server1", "-p", "2222", "-i", "key", "x",
+    ]);
+    let mut holder = mux.accept();
+    let ToMux::New(new) = holder.hear().0 else {
+        panic!("not a New");
+    };
+    assert!(new.temporary && new.name.is_empty());
+    assert_eq!(new.target.port, Some(2222));
+    assert!(new.target.identity_files[0].starts_with('/'));
+    holder.say(Sessions {
+        sessions: vec![session(1, "Session1")],
+        more: false,
+    });
+    holder.say(Finished);
+    let mut line = mux.accept();
+    let (invoke, _) = invoked(&mut line);
+    accept(&mut line, &invoke);
+    assert!(holder.is_open());
+    complete(&mut line, 1, &invoke, Outcome::Ended(ExitStatus::Code(0)));
+    assert!(holder.hear_or_end().is_none());
+    assert_eq!(ended(outlast), (0, String::new(), String::new()));
+}
+
+#[test]
+fn one_bad_host_does_not_stop_the_others() {
+    let mux = Mux::start();
+    let outlast = mux.outlast(&["new", "server1,server2", "-n", "both"]);
+    for _ in 0..2 {
+        let mut line = mux.accept();
+        let ToMux::New(new) = line.hear().0 else {
+            panic!("not a New");
+        };
+        assert_eq!(new.name, "both");
+        if new.target.destination == "server1" {
+            line.say(Sessions {
+                sessions: vec![session(1, "both")],
+                more: false,
+            });
+            line.say(Finished);
+        } else {
+            line.say(Failed {
+                kind: FailureKind::Authentication,
+                message: "permission denied".into(),
+                hint: String::new(),
+            });
+        }
+    }
+    let (code, stdout, stderr) = ended(outlast);
+    assert_eq!(code, 4);
+    assert_eq!(stdout.lines().count(), 3);
+    assert_eq!(stderr, "error: server2: permission denied\n");
 }
 
 #[test]

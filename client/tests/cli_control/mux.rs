@@ -140,6 +140,14 @@ impl Line {
         self.hear_or_end().expect("the command line hung up")
     }
 
+    /// Whether the command line has neither said anything more nor hung up.
+    pub(crate) fn is_open(&mut self) -> bool {
+        self.stream.set_nonblocking(true).unwrap();
+        let read = self.stream.read(&mut [0]);
+        self.stream.set_nonblocking(false).unwrap();
+        read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    }
+
     pub(crate) fn hear_or_end(&mut self) -> Option<(ToMux, bytes::Bytes)> {
         loop {
             if let Some(frame) = self.decoder.next_frame().unwrap() {
