@@ -130,6 +130,13 @@ async fn run(
     place: Where,
     input: Option<Receiver<Bytes>>,
 ) -> Report {
+    // Ctrl-C while this one waited for its turn: it need not begin.
+    if client.interrupts.listen().borrow().cancels > 0 {
+        return Report::cancelled(match place {
+            Where::Session(session) => session.computer_name,
+            Where::Computer(target) => target.destination,
+        });
+    }
     match place {
         Where::Session(session) => run_in(&client, &plan, *session, input).await.0,
         Where::Computer(target) => run_on(&client, &plan, target, input).await,

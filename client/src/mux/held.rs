@@ -277,7 +277,9 @@ impl Held {
                 wire.send(&message, body)?;
             }
             // Once the session is over, only what its readers still want keeps the link.
+            // A removal is done when the host closes the link: then nothing of it is left.
             if let Some(end) = &ended
+                && *end != Ending::Removed
                 && !self.has_readers()
             {
                 wire.send(&Detach { idle_timeout: None }.into(), Bytes::new())?;

@@ -323,7 +323,7 @@ async fn end(
 async fn end_held(held: &Held) -> bool {
     let mut status = held.status();
     if *status.borrow() != Status::Up {
-        let _ = held.detach(None);
+        drop(held.detach(None));
         return false;
     }
     held.end();
@@ -333,7 +333,7 @@ async fn end_held(held: &Held) -> bool {
         _ => false,
     };
     if !ended {
-        let _ = held.detach(None);
+        drop(held.detach(None));
     }
     ended
 }

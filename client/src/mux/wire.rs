@@ -182,9 +182,9 @@ async fn write_some(write: &mut WriteHalf<Stream>, outbox: &VecDeque<Bytes>) -> 
         .take(16)
         .map(|piece| io::IoSlice::new(piece))
         .collect();
-    let count = write.write_vectored(&slices).await?;
-    write.flush().await?;
-    Ok(count)
+    // No flush behind it: a wait that is cancelled between the two would lose the count. Neither
+    // kind of stream holds written bytes back.
+    write.write_vectored(&slices).await
 }
 
 fn consume(outbox: &mut VecDeque<Bytes>, mut count: usize) {

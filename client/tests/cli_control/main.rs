@@ -1,11 +1,15 @@
 //! The real command line against a mux that follows a script.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)]
+
 mod mux;
 
 use std::io::{Read, Write};
 
 use mux::{Line, Mux, ended, session};
-use outlast_protocol::control::to_cli::{Accepted, Failed, FailureKind, Finished, StdinTaken};
+use outlast_protocol::control::to_cli::{
+    Accepted, Failed, FailureKind, Finished, Sessions, StdinTaken,
+};
 use outlast_protocol::control::to_mux::{Invoke, ToMux};
 use outlast_protocol::id::Seq;
 use outlast_protocol::limits::STDIN_WINDOW;
@@ -43,6 +47,11 @@ fn complete(line: &mut Line, seq: u64, invoke: &Invoke, outcome: Outcome) {
     line.say(Finished);
 }
 
+fn interrupt(outlast: &std::process::Child) {
+    let pid = rustix::process::Pid::from_child(outlast);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+}
+
 const OUT: RecordKind = RecordKind::Output(Stream::Stdout);
 const ERR: RecordKind = RecordKind::Output(Stream::Stderr);
 
@@ -74,28 +83,29 @@ fn output_is_acknowledged_only_when_it_is_written() {
 }
 
 #[test]
-fn unread_output_is_not_acknowledged() {
+fn unread_output_is_not_acknowledged_and_ctrl_c_is_still_heard() {
     let mux = Mux::start();
-    let mut outlast = mux.outlast(&["invoke", "-n", "-s", "1", "x"]);
+    let outlast = mux.outlast(&["invoke", "-n", "-s", "1", "x"]);
     mux.selected(vec![session(1, "one")]);
     let mut line = mux.accept();
     let (invoke, _) = invoked(&mut line);
     accept(&mut line, &invoke);
-    // More than a pipe holds: the last of these cannot be written before somebody reads.
-    for seq in 1..=8 {
-        line.record(seq, invoke.invocation, OUT, &[b'x'; 65536]);
-    }
-    assert!(consumed(&mut line) < 8);
-    let mut stdout = outlast.stdout.take().unwrap();
-    let reader = std::thread::spawn(move || {
-        let mut all = Vec::new();
-        stdout.read_to_end(&mut all).unwrap();
-        all.len()
-    });
-    while consumed(&mut line) < 8 {}
-    complete(&mut line, 9, &invoke, Outcome::Ended(ExitStatus::Code(0)));
-    assert_eq!(reader.join().unwrap(), 8 * 65536);
-    assert_eq!(ended(outlast).0, 0);
+    line.record(1, invoke.invocation, OUT, b"x");
+    assert_eq!(consumed(&mut line), 1);
+    // More than a pipe holds: it cannot be written before somebody reads.
+    line.record(2, invoke.invocation, OUT, &[b'x'; 200_000]);
+    interrupt(&outlast);
+    assert!(matches!(line.hear().0, ToMux::Cancel(_)));
+    let reader = std::thread::spawn(move || ended(outlast));
+    assert_eq!(consumed(&mut line), 2);
+    complete(
+        &mut line,
+        3,
+        &invoke,
+        Outcome::Cancelled(ExitStatus::Code(130)),
+    );
+    let (code, stdout, _) = reader.join().unwrap();
+    assert_eq!((code, stdout.len()), (130, 200_001));
 }
 
 #[test]
@@ -261,16 +271,12 @@ fn ctrl_c_interrupts_and_again_leaves_it_running() {
     let mut line = mux.accept();
     let (invoke, _) = invoked(&mut line);
     accept(&mut line, &invoke);
-    let pid = rustix::process::Pid::from_child(&outlast);
-    let interrupt = || {
-        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-    };
-    interrupt();
+    interrupt(&outlast);
     match line.hear().0 {
         ToMux::Cancel(cancel) => assert_eq!(cancel.level, Level::Interrupt),
         other => panic!("{}", other.name()),
     }
-    interrupt();
+    interrupt(&outlast);
     let mut other = mux.accept();
     match other.hear().0 {
         ToMux::Disconnect(disconnect) => assert_eq!(disconnect.instance, invoke.instance),
@@ -283,6 +289,63 @@ fn ctrl_c_interrupts_and_again_leaves_it_running() {
         stderr.contains("`outlast receive --follow one`"),
         "{stderr}"
     );
+}
+
+#[test]
+fn a_temporary_session_is_held_until_the_command_is_done() {
+    let mux = Mux::start();
+    let outlast = mux.outlast(&[
+        "invoke", "-n", "-c", "server1", "-p", "2222", "-i", "key", "x",
+    ]);
+    let mut holder = mux.accept();
+    let ToMux::New(new) = holder.hear().0 else {
+        panic!("not a New");
+    };
+    assert!(new.temporary && new.name.is_empty());
+    assert_eq!(new.target.port, Some(2222));
+    assert!(new.target.identity_files[0].starts_with('/'));
+    holder.say(Sessions {
+        sessions: vec![session(1, "Session1")],
+        more: false,
+    });
+    holder.say(Finished);
+    let mut line = mux.accept();
+    let (invoke, _) = invoked(&mut line);
+    accept(&mut line, &invoke);
+    assert!(holder.is_open());
+    complete(&mut line, 1, &invoke, Outcome::Ended(ExitStatus::Code(0)));
+    assert!(holder.hear_or_end().is_none());
+    assert_eq!(ended(outlast), (0, String::new(), String::new()));
+}
+
+#[test]
+fn one_bad_host_does_not_stop_the_others() {
+    let mux = Mux::start();
+    let outlast = mux.outlast(&["new", "server1,server2", "-n", "both"]);
+    for _ in 0..2 {
+        let mut line = mux.accept();
+        let ToMux::New(new) = line.hear().0 else {
+            panic!("not a New");
+        };
+        assert_eq!(new.name, "both");
+        if new.target.destination == "server1" {
+            line.say(Sessions {
+                sessions: vec![session(1, "both")],
+                more: false,
+            });
+            line.say(Finished);
+        } else {
+            line.say(Failed {
+                kind: FailureKind::Authentication,
+                message: "permission denied".into(),
+                hint: String::new(),
+            });
+        }
+    }
+    let (code, stdout, stderr) = ended(outlast);
+    assert_eq!(code, 4);
+    assert_eq!(stdout.lines().count(), 3);
+    assert_eq!(stderr, "error: server2: permission denied\n");
 }
 
 #[test]
@@ -358,6 +421,14 @@ fn no_mux_is_started_to_be_stopped() {
     let outlast = mux.outlast(&["mux", "stop"]);
     let note = "no background process is running\n".to_owned();
     assert_eq!(ended(outlast), (0, String::new(), note));
+}
+
+#[test]
+fn a_directory_that_cannot_be_is_told_once() {
+    let mux = Mux::start();
+    let (code, stdout, stderr) = ended(mux.outlast_in("/dev/null/nowhere", &["get"]));
+    assert_eq!((code, stdout.as_str()), (1, ""));
+    assert_eq!(stderr.matches("error: ").count(), 1, "{stderr}");
 }
 
 #[test]

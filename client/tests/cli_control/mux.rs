@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use outlast_protocol::control::session::{Availability, Session, State};
@@ -15,19 +16,19 @@ use outlast_protocol::record::RecordKind;
 use outlast_rendezvous::PrivateDirectory;
 use outlast_rendezvous::listener::bind;
 
-pub struct Mux {
+pub(crate) struct Mux {
     home: tempfile::TempDir,
     listener: Option<UnixListener>,
 }
 
 /// One accepted connection.
-pub struct Line {
+pub(crate) struct Line {
     stream: UnixStream,
     decoder: FrameDecoder,
 }
 
 impl Mux {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut mux = Self {
             home,
@@ -37,21 +38,28 @@ impl Mux {
         mux
     }
 
-    pub fn stop(&mut self) {
-        self.listener = None;
+    pub(crate) fn stop(&mut self) {
+        if let Some(listener) = self.listener.take() {
+            // Closing alone would not do: another test may be between fork and exec just now,
+            // and its child has the descriptor too.
+            rustix::net::shutdown(&listener, rustix::net::Shutdown::Both).unwrap();
+        }
     }
 
-    pub fn restart(&mut self) {
-        self.listener = None;
-        let home = PrivateDirectory::open_or_create(self.home.path()).unwrap();
-        let state = PrivateDirectory::open_or_create(home.path().join("state")).unwrap();
+    pub(crate) fn restart(&mut self) {
+        self.stop();
+        let state = PrivateDirectory::open_or_create(self.home.path().join("state")).unwrap();
         self.listener = Some(bind(&state, "mux.sock").unwrap());
     }
 
-    pub fn outlast(&self, args: &[&str]) -> Child {
+    pub(crate) fn outlast(&self, args: &[&str]) -> Child {
+        self.outlast_in(self.home.path(), args)
+    }
+
+    pub(crate) fn outlast_in(&self, home: impl AsRef<Path>, args: &[&str]) -> Child {
         Command::new(env!("CARGO_BIN_EXE_outlast"))
             .args(args)
-            .env("OUTLAST_HOME", self.home.path())
+            .env("OUTLAST_HOME", home.as_ref())
             .env_remove("SSH_AUTH_SOCK")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -61,11 +69,14 @@ impl Mux {
     }
 
     /// The next connection, greeted both ways.
-    pub fn accept(&self) -> Line {
-        self.accept_as(CONTROL_PROTOCOL)
+    pub(crate) fn accept(&self) -> Line {
+        let mut line = self.accept_as(CONTROL_PROTOCOL);
+        assert!(matches!(line.hear().0, ToMux::Hello(_)));
+        line
     }
 
-    pub fn accept_as(&self, protocol: u16) -> Line {
+    /// The next connection, greeted by us.
+    pub(crate) fn accept_as(&self, protocol: u16) -> Line {
         let (stream, _) = self.listener.as_ref().unwrap().accept().unwrap();
         let mut line = Line {
             stream,
@@ -80,12 +91,11 @@ impl Mux {
             max_frame: MAX_FRAME,
             features: Vec::new(),
         });
-        assert!(matches!(line.hear().0, ToMux::Hello(_)));
         line
     }
 
     /// Answers the question which sessions there are.
-    pub fn selected(&self, sessions: Vec<Session>) -> Select {
+    pub(crate) fn selected(&self, sessions: Vec<Session>) -> Select {
         let mut line = self.accept();
         let ToMux::Select(select) = line.hear().0 else {
             panic!("not a Select");
@@ -100,17 +110,23 @@ impl Mux {
 }
 
 impl Line {
-    pub fn say(&mut self, message: impl Into<ToCli>) {
+    pub(crate) fn say(&mut self, message: impl Into<ToCli>) {
         self.say_with(message, b"");
     }
 
-    pub fn say_with(&mut self, message: impl Into<ToCli>, body: &[u8]) {
+    pub(crate) fn say_with(&mut self, message: impl Into<ToCli>, body: &[u8]) {
         let mut bytes = message.into().head(body.len()).unwrap();
         bytes.extend_from_slice(body);
         self.stream.write_all(&bytes).unwrap();
     }
 
-    pub fn record(&mut self, seq: u64, invocation: InvocationId, kind: RecordKind, body: &[u8]) {
+    pub(crate) fn record(
+        &mut self,
+        seq: u64,
+        invocation: InvocationId,
+        kind: RecordKind,
+        body: &[u8],
+    ) {
         let record = Record {
             seq: Seq(seq),
             time_ms: 1_700_000_000_000 + seq,
@@ -120,11 +136,19 @@ impl Line {
         self.say_with(record, body);
     }
 
-    pub fn hear(&mut self) -> (ToMux, bytes::Bytes) {
+    pub(crate) fn hear(&mut self) -> (ToMux, bytes::Bytes) {
         self.hear_or_end().expect("the command line hung up")
     }
 
-    pub fn hear_or_end(&mut self) -> Option<(ToMux, bytes::Bytes)> {
+    /// Whether the command line has neither said anything more nor hung up.
+    pub(crate) fn is_open(&mut self) -> bool {
+        self.stream.set_nonblocking(true).unwrap();
+        let read = self.stream.read(&mut [0]);
+        self.stream.set_nonblocking(false).unwrap();
+        read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    }
+
+    pub(crate) fn hear_or_end(&mut self) -> Option<(ToMux, bytes::Bytes)> {
         loop {
             if let Some(frame) = self.decoder.next_frame().unwrap() {
                 return Some(ToMux::decode(&frame).unwrap());
@@ -139,7 +163,7 @@ impl Line {
     }
 }
 
-pub fn session(id: u32, name: &str) -> Session {
+pub(crate) fn session(id: u32, name: &str) -> Session {
     Session {
         id,
         name: SessionName::new(name).unwrap(),
@@ -158,7 +182,7 @@ pub fn session(id: u32, name: &str) -> Session {
 }
 
 /// Code, standard output and standard error of a program that has ended.
-pub fn ended(child: Child) -> (i32, String, String) {
+pub(crate) fn ended(child: Child) -> (i32, String, String) {
     let Output {
         status,
         stdout,

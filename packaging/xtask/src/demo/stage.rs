@@ -77,7 +77,6 @@ impl Drop for Stage {
 /// Starts the server and tells both machines how to reach it.
 fn embed(directory: &Path, laptop: &mut Machine, desk: &mut Machine) -> Result<Network, Failure> {
     let session_dir = directory.join("sessions");
-    fs::create_dir(&session_dir).context("the session directory")?;
     let key_file = directory.join("key");
     let client_key = keys::generate()?;
     keys::write(&client_key, &key_file)?;
