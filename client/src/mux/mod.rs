@@ -14,6 +14,7 @@ mod receive;
 mod registry;
 mod request;
 mod transport;
+mod turns;
 mod wire;
 
 use std::cell::{Cell, RefCell};
@@ -27,12 +28,13 @@ use outlast_rendezvous::listener::bind;
 use outlast_rendezvous::peer::check_peer;
 use rustix::fs::{Mode, OFlags};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::task::LocalSet;
 
 use self::held::Held;
 use self::hosts::Hosts;
 use self::registry::Registry;
+use self::turns::Turns;
 use crate::place::{MUX_SOCKET, Place};
 
 /// What the mux writes to its standard output once it listens.
@@ -47,7 +49,7 @@ struct Mux {
     registry: RefCell<Registry>,
     held: RefCell<BTreeMap<InstanceId, Rc<Held>>>,
     /// One at a time attaches a session: the next finds it held.
-    turns: RefCell<BTreeMap<InstanceId, std::sync::Arc<Semaphore>>>,
+    turns: Turns<InstanceId>,
     hosts: Rc<Hosts>,
     requests: Cell<usize>,
     activity: Notify,
@@ -116,7 +118,7 @@ impl Mux {
         Rc::new(Self {
             registry: RefCell::new(registry),
             held: RefCell::default(),
-            turns: RefCell::default(),
+            turns: Turns::new(1),
             hosts: Hosts::new(),
             requests: Cell::new(0),
             activity: Notify::new(),
@@ -127,6 +129,8 @@ impl Mux {
     }
 
     async fn run(self: &Rc<Self>, listener: UnixListener) {
+        let hosts = self.hosts.clone();
+        tokio::task::spawn_local(async move { hosts.sweep().await });
         let mut terminate =
             tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok();
         loop {
