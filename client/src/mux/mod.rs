@@ -13,6 +13,7 @@ mod prompt;
 mod receive;
 mod registry;
 mod request;
+mod reserve;
 mod transport;
 mod turns;
 mod wire;
