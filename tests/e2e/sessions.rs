@@ -159,7 +159,7 @@ fn get_selects() {
     get(&["server2"]).success().stdout_is(&table(&rows[1..2]));
     get(&["server3,server1"])
         .success()
-        .stdout_is(&table(&[rows[2], rows[0]]));
+        .stdout_is(&table(&[rows[0], rows[2]]));
 }
 
 #[test]

@@ -130,11 +130,11 @@ pub(crate) fn sorted(output: &Output) -> Vec<String> {
 
 /// The table of sessions, of one row a session: Id, Name, ComputerName, State, Availability.
 pub(crate) fn table(rows: &[(u32, &str, &str, &str, &str)]) -> String {
-    let mut table = "\
- Id Name            ComputerName    State         ConfigurationName     Availability
- -- ----            ------------    -----         -----------------     ------------
-"
-    .to_owned();
+    let mut table = [
+        " Id Name            ComputerName    State         ConfigurationName     Availability\n",
+        " -- ----            ------------    -----         -----------------     ------------\n",
+    ]
+    .concat();
     for (id, name, computer, state, availability) in rows {
         table.push_str(&format!(
             "{id:>3} {name:<15} {computer:<15} {state:<13} {:<21} {availability}\n",
