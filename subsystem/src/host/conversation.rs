@@ -286,9 +286,10 @@ impl Conversation {
         drop(core);
         match accepted {
             Ok((ahead, from)) => {
-                let (stdin_offset, closed) = self.session.core().invocations.input_progress(about);
-                self.inputs
-                    .insert(about, (stdin_offset, closed && !submit.stdin));
+                let (stdin_offset, _) = self.session.core().invocations.input_progress(about);
+                if submit.stdin {
+                    self.inputs.insert(about, (stdin_offset, false));
+                }
                 self.replies.push_back(ToClient::Submitted(Submitted {
                     invocation: about,
                     ahead,

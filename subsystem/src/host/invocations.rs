@@ -37,19 +37,13 @@ struct Running {
     stop: Option<Stop>,
 }
 
-/// What is known of an invocation that was accepted.
-#[derive(Debug)]
-struct Known {
-    from: Seq,
-    finished: bool,
-}
-
 /// All invocations of a session.
 #[derive(Debug, Default)]
 pub(super) struct Invocations {
     queue: VecDeque<Invocation>,
     running: Option<Running>,
-    known: BTreeMap<InvocationId, Known>,
+    /// Every invocation accepted and not forgotten: the first record it can have.
+    known: BTreeMap<InvocationId, Seq>,
     finished: VecDeque<InvocationId>,
     inputs: BTreeMap<InvocationId, Input>,
     wanted: Option<Level>,
@@ -86,8 +80,8 @@ impl Invocations {
         wait: bool,
         next: Seq,
     ) -> Result<(u32, Seq), NotAccepted> {
-        if let Some(known) = self.known.get(&invocation.id) {
-            return Ok((self.ahead_of(invocation.id), known.from));
+        if let Some(from) = self.known.get(&invocation.id) {
+            return Ok((self.ahead_of(invocation.id), *from));
         }
         if !wait && self.active() > 0 {
             return Err(NotAccepted::Busy);
@@ -102,13 +96,7 @@ impl Invocations {
             Input::closed()
         };
         self.inputs.insert(invocation.id, input);
-        self.known.insert(
-            invocation.id,
-            Known {
-                from: next,
-                finished: false,
-            },
-        );
+        self.known.insert(invocation.id, next);
         self.queue.push_back(invocation);
         Ok((ahead, next))
     }
@@ -145,7 +133,7 @@ impl Invocations {
 
     /// The first record an invocation can have.
     pub(super) fn from(&self, id: InvocationId) -> Option<Seq> {
-        self.known.get(&id).map(|known| known.from)
+        self.known.get(&id).copied()
     }
 
     /// The next command to run, if none does.
@@ -229,9 +217,6 @@ impl Invocations {
     }
 
     fn finish(&mut self, id: InvocationId) {
-        if let Some(known) = self.known.get_mut(&id) {
-            known.finished = true;
-        }
         if let Some(input) = self.inputs.get_mut(&id) {
             input.close();
         }
