@@ -238,6 +238,8 @@ impl Core {
         if self.holding.detach(lease) && was_attached {
             self.meta.disconnected_ms = Some(wall_ms());
             self.save();
+            // What is on disk need not be in memory too while nobody reads.
+            self.log.shrink();
         }
         self.note_idleness();
     }
