@@ -134,7 +134,7 @@ fn ndjson_events_of_one_command() {
 
 struct Two {
     machine: ClientMachine,
-    servers: [Sshd; 2],
+    _servers: [Sshd; 2],
 }
 
 /// Two servers with a session each, which know their number as `$me`.
@@ -150,7 +150,10 @@ fn two() -> Two {
             .outlast(&["invoke", "-s", id, &format!("me={id}")])
             .success();
     }
-    Two { machine, servers }
+    Two {
+        machine,
+        _servers: servers,
+    }
 }
 
 impl Two {
@@ -270,7 +273,7 @@ fn exit_code_of_several_is_the_worst() {
         .outlast(&["invoke", "-c", "gone", "true"])
         .code(255)
         .stdout_is("")
-        .stderr_has("gone");
+        .stderr_has("refused the connection");
 
     let output = machine.outlast(&["invoke", "-c", "server1,gone", "--output", "json", "true"]);
     let outcomes: Vec<_> = array(output.code(4).json())
@@ -295,4 +298,133 @@ fn help_documents_the_exit_codes() {
             .any(|line| line.trim_start().starts_with(&format!("{code} ")));
         assert!(documented, "{code}\n{output}");
     }
+}
+
+#[test]
+fn events_of_several_come_together() {
+    let two = two();
+    let output = two.invoke(&["--output", "ndjson", "echo $me; exit $me"]);
+    let mut events = output.code(3).stderr_is("").ndjson();
+    // Each session's own are in order.
+    events.sort_by_key(|event| event["computer_name"].to_string());
+    let seen: Vec<_> = events
+        .iter()
+        .map(|event| {
+            json!([
+                event["name"],
+                event["type"],
+                event["data"],
+                event["exit_code"]
+            ])
+        })
+        .collect();
+    assert_eq!(
+        Value::Array(seen),
+        json!([
+            ["Session1", "started", null, null],
+            ["Session1", "output", "1\n", null],
+            ["Session1", "completed", null, 1],
+            ["Session2", "started", null, null],
+            ["Session2", "output", "2\n", null],
+            ["Session2", "completed", null, 2],
+        ])
+    );
+}
+
+#[test]
+fn several_are_interrupted_together() {
+    let two = two();
+    let running =
+        two.machine
+            .spawn(&["invoke", "-s", "1,2", "echo up $me; sleep 1000; echo never"]);
+    running.wait_line("up");
+    running.wait_line("up");
+    running.sigint();
+    let output = running.wait();
+    output.code(5);
+    assert_eq!(sorted(&output), ["server1| up 1", "server2| up 2"]);
+    let output = two.invoke(&["echo $me lives"]);
+    output.success();
+    assert_eq!(sorted(&output), ["server1| 1 lives", "server2| 2 lives"]);
+}
+
+#[test]
+fn several_are_started_and_left() {
+    let two = two();
+    let expected = crate::world::table(&[
+        (1, "Session1", "server1", "Disconnected", "None"),
+        (2, "Session2", "server2", "Disconnected", "None"),
+    ]);
+    two.invoke(&["-d", "echo from $me; exit 1$me"])
+        .success()
+        .stdout_is(&expected)
+        .stderr_is("");
+    for (id, code) in [("1", 11), ("2", 12)] {
+        two.machine
+            .outlast(&["receive", id, "--follow"])
+            .code(code)
+            .stdout_is(&format!("from {id}\n"))
+            .stderr_is("");
+    }
+}
+
+#[test]
+fn several_take_turns_when_throttled() {
+    let two = two();
+    let gate = Gate::new();
+    let script = format!(
+        "[ $me = 2 ] || {{ echo up; read -r _ <{}; }}; echo $me",
+        gate.word()
+    );
+    let running = two
+        .machine
+        .spawn(&["invoke", "-n", "-s", "1,2", "--throttle", "1", &script]);
+    running.wait_line("up");
+    two.machine
+        .outlast(&["get"])
+        .success()
+        .stdout_is(&crate::world::table(&[
+            (1, "Session1", "server1", "Opened", "Busy"),
+            (2, "Session2", "server2", "Opened", "Available"),
+        ]));
+    gate.open();
+    running
+        .wait()
+        .success()
+        .stdout_is("server1| up\nserver1| 1\nserver2| 2\n")
+        .stderr_is("");
+}
+
+#[test]
+fn received_output_as_objects() {
+    let world = World::new().with_session();
+    world
+        .outlast(&[
+            "invoke",
+            "-s",
+            "work",
+            "-d",
+            "echo out; echo err >&2; exit 3",
+        ])
+        .success();
+    let output = world.outlast(&["receive", "work", "--follow", "--output", "json"]);
+    let object = output.code(3).json();
+    let fields = [
+        "computer_name",
+        "name",
+        "outcome",
+        "exit_code",
+        "stdout",
+        "stderr",
+    ];
+    let object = if object.is_array() {
+        object[0].clone()
+    } else {
+        object
+    };
+    let seen: Vec<_> = fields.iter().map(|field| object[field].clone()).collect();
+    assert_eq!(
+        Value::Array(seen),
+        json!(["server", "work", "completed", 3, "out\n", "err\n"])
+    );
 }
