@@ -250,3 +250,24 @@ fn missing_file_is_said_before_anything_runs() {
         .stderr_has("/no/such/file")
         .no_panic();
 }
+
+#[test]
+fn script_that_is_too_long_is_refused_and_nothing_runs() {
+    let world = World::new().with_session();
+    let path = world.machine.home().join("long.sh");
+    let at_limit = |bytes: usize| {
+        let text = format!("ran={bytes}\n#");
+        format!("{text}{}", "x".repeat(bytes - text.len()))
+    };
+    let invoke = |bytes: usize| {
+        std::fs::write(&path, at_limit(bytes)).unwrap();
+        world.outlast(&["invoke", "-s", "work", "-f", path.to_str().unwrap()])
+    };
+    invoke(1000 * 1024).success().stderr_is("");
+    invoke(1000 * 1024 + 1)
+        .code(2)
+        .stdout_is("")
+        .stderr_has("1024000")
+        .no_panic();
+    world.invoke("echo $ran").success().stdout_is("1024000\n");
+}

@@ -47,9 +47,12 @@ fn json_result_of_one_session() {
         result(&world, &["printf '\\377\\0'; echo text >&2"]),
         expected(&json!({"stdout": null, "stdout_base64": "/wA=", "stderr": "text\n"}))
     );
+    // bash names the signal on standard error, as it does for every command it runs.
     assert_eq!(
         result(&world, &["--", "sh", "-c", "kill -9 $$"]),
-        expected(&json!({"outcome": "signaled", "exit_code": null, "signal": 9}))
+        expected(&json!({
+            "outcome": "signaled", "exit_code": null, "signal": 9, "stderr": "Killed\n",
+        }))
     );
 }
 
@@ -131,7 +134,7 @@ fn ndjson_events_of_one_command() {
 
 struct Two {
     machine: ClientMachine,
-    servers: [Sshd; 2],
+    _servers: [Sshd; 2],
 }
 
 /// Two servers with a session each, which know their number as `$me`.
@@ -147,7 +150,10 @@ fn two() -> Two {
             .outlast(&["invoke", "-s", id, &format!("me={id}")])
             .success();
     }
-    Two { machine, servers }
+    Two {
+        machine,
+        _servers: servers,
+    }
 }
 
 impl Two {
@@ -232,7 +238,7 @@ fn json_results_of_several_are_in_order() {
 
 #[test]
 fn exit_code_of_several_is_the_worst() {
-    let mut two = two();
+    let two = two();
     two.invoke(&["true"]).code(0);
     two.invoke(&["[ $me = 1 ]"]).code(3);
     two.invoke(&["exit 77"]).code(3);
@@ -240,48 +246,43 @@ fn exit_code_of_several_is_the_worst() {
     two.invoke(&["--timeout", "1s", "[ $me = 1 ] && sleep 1000"])
         .code(5);
 
-    two.servers[1].stop_listening();
+    let mut gone = Sshd::builder().address("127.0.0.4").start();
+    two.machine.host("gone", &gone).add();
+    gone.stop_listening();
     let machine = &two.machine;
-    let output = machine.outlast(&["invoke", "-c", "server1,server2", "echo here"]);
+    let output = machine.outlast(&["invoke", "-c", "server1,gone", "echo here"]);
     output
         .code(4)
         .stdout_is("server1| here\n")
-        .stderr_has("server2")
+        .stderr_has("gone")
         .no_panic();
     machine
-        .outlast(&["invoke", "-c", "server1,server2", "false"])
+        .outlast(&["invoke", "-c", "server1,gone", "false"])
         .code(4);
     machine
         .outlast(&[
             "invoke",
             "-c",
-            "server1,server2",
+            "server1,gone",
             "--timeout",
             "1s",
             "sleep 1000",
         ])
         .code(5);
     machine
-        .outlast(&["invoke", "-c", "server2", "true"])
+        .outlast(&["invoke", "-c", "gone", "true"])
         .code(255)
         .stdout_is("")
-        .stderr_has("server2");
+        .stderr_has("refused the connection");
 
-    let output = machine.outlast(&[
-        "invoke",
-        "-c",
-        "server1,server2",
-        "--output",
-        "json",
-        "true",
-    ]);
+    let output = machine.outlast(&["invoke", "-c", "server1,gone", "--output", "json", "true"]);
     let outcomes: Vec<_> = array(output.code(4).json())
         .iter()
         .map(|result| json!([result["computer_name"], result["outcome"]]))
         .collect();
     assert_eq!(
         Value::Array(outcomes),
-        json!([["server1", "completed"], ["server2", "unreachable"]])
+        json!([["server1", "completed"], ["gone", "unreachable"]])
     );
 }
 
@@ -297,4 +298,133 @@ fn help_documents_the_exit_codes() {
             .any(|line| line.trim_start().starts_with(&format!("{code} ")));
         assert!(documented, "{code}\n{output}");
     }
+}
+
+#[test]
+fn events_of_several_come_together() {
+    let two = two();
+    let output = two.invoke(&["--output", "ndjson", "echo $me; exit $me"]);
+    let mut events = output.code(3).stderr_is("").ndjson();
+    // Each session's own are in order.
+    events.sort_by_key(|event| event["computer_name"].to_string());
+    let seen: Vec<_> = events
+        .iter()
+        .map(|event| {
+            json!([
+                event["name"],
+                event["type"],
+                event["data"],
+                event["exit_code"]
+            ])
+        })
+        .collect();
+    assert_eq!(
+        Value::Array(seen),
+        json!([
+            ["Session1", "started", null, null],
+            ["Session1", "output", "1\n", null],
+            ["Session1", "completed", null, 1],
+            ["Session2", "started", null, null],
+            ["Session2", "output", "2\n", null],
+            ["Session2", "completed", null, 2],
+        ])
+    );
+}
+
+#[test]
+fn several_are_interrupted_together() {
+    let two = two();
+    let running =
+        two.machine
+            .spawn(&["invoke", "-s", "1,2", "echo up $me; sleep 1000; echo never"]);
+    running.wait_line("up");
+    running.wait_line("up");
+    running.sigint();
+    let output = running.wait();
+    output.code(5);
+    assert_eq!(sorted(&output), ["server1| up 1", "server2| up 2"]);
+    let output = two.invoke(&["echo $me lives"]);
+    output.success();
+    assert_eq!(sorted(&output), ["server1| 1 lives", "server2| 2 lives"]);
+}
+
+#[test]
+fn several_are_started_and_left() {
+    let two = two();
+    let expected = crate::world::table(&[
+        (1, "Session1", "server1", "Disconnected", "None"),
+        (2, "Session2", "server2", "Disconnected", "None"),
+    ]);
+    two.invoke(&["-d", "echo from $me; exit 1$me"])
+        .success()
+        .stdout_is(&expected)
+        .stderr_is("");
+    for (id, code) in [("1", 11), ("2", 12)] {
+        two.machine
+            .outlast(&["receive", id, "--follow"])
+            .code(code)
+            .stdout_is(&format!("from {id}\n"))
+            .stderr_is("");
+    }
+}
+
+#[test]
+fn several_take_turns_when_throttled() {
+    let two = two();
+    let gate = Gate::new();
+    let script = format!(
+        "[ $me = 2 ] || {{ echo up; read -r _ <{}; }}; echo $me",
+        gate.word()
+    );
+    let running = two
+        .machine
+        .spawn(&["invoke", "-n", "-s", "1,2", "--throttle", "1", &script]);
+    running.wait_line("up");
+    two.machine
+        .outlast(&["get"])
+        .success()
+        .stdout_is(&crate::world::table(&[
+            (1, "Session1", "server1", "Opened", "Busy"),
+            (2, "Session2", "server2", "Opened", "Available"),
+        ]));
+    gate.open();
+    running
+        .wait()
+        .success()
+        .stdout_is("server1| up\nserver1| 1\nserver2| 2\n")
+        .stderr_is("");
+}
+
+#[test]
+fn received_output_as_objects() {
+    let world = World::new().with_session();
+    world
+        .outlast(&[
+            "invoke",
+            "-s",
+            "work",
+            "-d",
+            "echo out; echo err >&2; exit 3",
+        ])
+        .success();
+    let output = world.outlast(&["receive", "work", "--follow", "--output", "json"]);
+    let object = output.code(3).json();
+    let fields = [
+        "computer_name",
+        "name",
+        "outcome",
+        "exit_code",
+        "stdout",
+        "stderr",
+    ];
+    let object = if object.is_array() {
+        object[0].clone()
+    } else {
+        object
+    };
+    let seen: Vec<_> = fields.iter().map(|field| object[field].clone()).collect();
+    assert_eq!(
+        Value::Array(seen),
+        json!(["server", "work", "completed", 3, "out\n", "err\n"])
+    );
 }

@@ -253,3 +253,56 @@ fn large_stream_there_and_back_at_once() {
     output.stdout_is_stream(&bytes);
     world.remove_and_leave_nothing();
 }
+
+#[test]
+fn temporary_session_gets_the_input_too() {
+    let world = World::new();
+    let input = binary(200_000);
+    world
+        .machine
+        .outlast_with_stdin(&["invoke", "-c", "server", "cat; exit 3"], &input)
+        .code(3)
+        .stdout_is_stream(&input)
+        .stderr_is("");
+    world.sshd().wait_nothing_left();
+}
+
+/// The input is there before the session is: it has to be connected first.
+#[test]
+fn input_waits_for_the_connection() {
+    let world = World::new().with_session();
+    let input = binary(3_000_000);
+    for _ in 0..3 {
+        world.outlast(&["disconnect", "work"]).success();
+        world.feed("cat", &input).success().stdout_is_stream(&input);
+    }
+}
+
+/// `outlast … | head -n 1`: the reader leaves, the command goes on, nothing is lost.
+#[test]
+fn reader_that_leaves_does_not_stop_the_command() {
+    let world = World::new().with_session();
+    let (gate, done) = (Gate::new(), Gate::new());
+    let script = format!(
+        "echo first; read -r _ <{}; {}; echo >{}",
+        gate.word(),
+        numbered_script(5000),
+        done.word()
+    );
+    let pipe = format!(
+        "{{ {} invoke -n -s work '{script}'; echo $? >&2; }} | {{ head -n 1; echo >{}; }}",
+        outlast_tests::binaries::outlast().display(),
+        gate.word(),
+    );
+    let mut command = world.machine.command("/bin/sh".as_ref(), &["-c", &pipe]);
+    let output = outlast_tests::Running::start(&mut command).wait();
+    output
+        .success()
+        .stdout_is("first\n")
+        .stderr_has("141")
+        .no_panic();
+    done.wait();
+    let rest = world.outlast(&["receive", "--follow", "work"]);
+    rest.success();
+    assert_stream(&rest.stdout, numbered(5000).as_bytes());
+}

@@ -295,7 +295,10 @@ impl Held {
                         other => other?,
                     };
                     match message {
-                        ToClient::Detached(_) => return Ok(Over::Detached),
+                        ToClient::Detached(left) => {
+                            changed(&left.info);
+                            return Ok(Over::Detached);
+                        }
                         ToClient::Stolen(stolen) => return Ok(Over::Stolen(stolen.by)),
                         ToClient::Ended(end) => ended = Some(end.end),
                         other => self.take(other, body, changed),

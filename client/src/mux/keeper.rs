@@ -241,17 +241,11 @@ impl Mux {
     fn release(&self, held: &Rc<Held>, over: Over) {
         self.held.borrow_mut().remove(&held.instance);
         if let Some(known) = self.registry.borrow_mut().get_mut(held.instance) {
-            known.running = None;
-            known.disconnected_ms = Some(super::now_ms());
+            known.left_at(super::now_ms());
             match &over {
                 Over::Ended(end) => known.heard = super::registry::Heard::Closed(words(end)),
                 Over::Stolen(by) => known.holder = Some(format!("{}@{}", by.user, by.host)),
                 Over::Detached | Over::Lost(_) => {}
-            }
-            if let Some(seconds) = known.idle_timeout_s {
-                known.expires_ms = known
-                    .disconnected_ms
-                    .map(|ms| ms.saturating_add(u64::from(seconds) * 1000));
             }
         }
         held.over(over);

@@ -46,6 +46,20 @@ pub(super) struct Known {
     pub(super) cursor: Cursor,
 }
 
+impl Known {
+    /// Nobody here holds it any more. A host that could still say so has said since when and until
+    /// when; what ran goes on, and nothing expires meanwhile.
+    pub(super) fn left_at(&mut self, now_ms: u64) {
+        if self.disconnected_ms.is_some() {
+            return;
+        }
+        self.disconnected_ms = Some(now_ms);
+        let timeout = self.idle_timeout_s.filter(|_| self.running.is_none());
+        self.expires_ms =
+            timeout.map(|seconds| now_ms.saturating_add(u64::from(seconds).saturating_mul(1000)));
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct File {
     format: u32,
