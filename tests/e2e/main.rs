@@ -6,5 +6,14 @@
     reason = "tests"
 )]
 
+mod cuts;
+mod disk_full;
+mod errors;
 mod harness;
+mod host_keys;
+mod hostile;
+mod idle;
+mod mux;
 mod packaging;
+mod stage;
+mod steal;
