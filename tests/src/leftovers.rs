@@ -22,6 +22,10 @@ pub fn wait_none_below(directory: &Path) {
 fn collect(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
         let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        // The lock of the names is the registry's own: taking it away would let two have it.
+        if entry.file_name() == "names.lock" {
+            continue;
+        }
         if !is_directory || is_instance_id(&entry.file_name().to_string_lossy()) {
             found.push(entry.path());
         }

@@ -295,7 +295,11 @@ impl Held {
                         other => other?,
                     };
                     match message {
-                        ToClient::Detached(_) => return Ok(Over::Detached),
+                        ToClient::Detached(last) => {
+                            self.inner.borrow_mut().info = last.info.clone();
+                            changed(&last.info);
+                            return Ok(Over::Detached);
+                        }
                         ToClient::Stolen(stolen) => return Ok(Over::Stolen(stolen.by)),
                         ToClient::Ended(end) => ended = Some(end.end),
                         other => self.take(other, body, changed),
