@@ -1,4 +1,10 @@
 //! The remote end as sshd starts it, spoken to over its standard streams.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 use std::io::{Read, Write};
 use std::path::Path;

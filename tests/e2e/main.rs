@@ -6,6 +6,7 @@
     reason = "tests"
 )]
 
+<<<<<<< HEAD
 mod cuts;
 mod disk_full;
 mod errors;
@@ -17,3 +18,15 @@ mod mux;
 mod packaging;
 mod stage;
 mod steal;
+=======
+mod argv;
+mod control;
+mod harness;
+mod listing;
+mod output;
+mod packaging;
+mod sessions;
+mod state;
+mod streams;
+mod world;
+>>>>>>> main

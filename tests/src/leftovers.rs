@@ -18,15 +18,16 @@ pub fn wait_none_below(directory: &Path) {
     assert!(files.is_empty(), "files were left behind: {files:#?}");
 }
 
-/// Everything but the directories that hold the registry itself.
+/// What belongs to no session but to the registry as a whole: removing a lock's file would let two
+/// processes hold the lock.
+const REGISTRY: &str = "names.lock";
+
+/// Everything but the registry itself.
 fn collect(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
         let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        // The lock of the names is the registry's own: taking it away would let two have it.
-        if entry.file_name() == "names.lock" {
-            continue;
-        }
-        if !is_directory || is_instance_id(&entry.file_name().to_string_lossy()) {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if is_directory && is_instance_id(&name) || !is_directory && name != REGISTRY {
             found.push(entry.path());
         }
         if is_directory {

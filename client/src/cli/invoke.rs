@@ -9,6 +9,7 @@ use outlast_protocol::control::session::Session;
 use outlast_protocol::control::target::Target;
 use outlast_protocol::control::to_mux::{Disconnect, Invoke, Remove};
 use outlast_protocol::id::{InstanceId, InvocationId};
+use tokio::sync::Mutex;
 use tokio::sync::mpsc::Receiver;
 use uuid::Uuid;
 
@@ -29,6 +30,8 @@ use crate::output::json::{self, ResultObject};
 use crate::output::sink::Sink;
 use crate::output::table;
 
+/// How long the end of a session that was made for the command may take.
+const ENDING: Duration = Duration::from_secs(10);
 /// How long leaving may take.
 const LEAVING: Duration = Duration::from_secs(2);
 
@@ -48,6 +51,8 @@ struct Plan {
     submission: Submission,
     stdin: bool,
     several: bool,
+    /// Of those who make sessions.
+    turn: Mutex<()>,
 }
 
 /// How it went in one place.
@@ -85,6 +90,7 @@ pub(super) async fn invoke(client: &Client, args: InvokeArgs) -> Result<u8, Erro
         submission,
         stdin,
         several,
+        turn: Mutex::default(),
     });
     let mut wishes = client.interrupts.catch();
     let work: Vec<_> = places.iter().cloned().zip(inputs).collect();
@@ -155,11 +161,11 @@ async fn run_on(
     message.temporary = !plan.args.disconnected;
     let mut wishes = client.interrupts.listen();
     let made = tokio::select! {
-        made = hold(client, &computer, message) => made,
+        made = hold(client, &computer, message, &plan.turn) => made,
         Ok(()) = wishes.changed() => return Report::cancelled(computer),
     };
-    // The session lives as long as `_holder`.
-    let (session, _holder) = match made {
+    // The session lives as long as `holder`.
+    let (session, holder) = match made {
         Ok((mut sessions, holder)) => match sessions.pop() {
             Some(session) => (session, holder),
             None => {
@@ -188,6 +194,10 @@ async fn run_on(
                 "{computer}: the session could not be removed: {error}"
             ));
         }
+    } else if tokio::time::timeout(ENDING, holder.close()).await.is_err() {
+        client.output.note(&format!(
+            "{computer}: the session has not ended yet; the background process goes on ending it"
+        ));
     }
     report
 }

@@ -1,17 +1,20 @@
 //! `outlast new`.
 
+use std::sync::Arc;
+
 use outlast_protocol::control::target::Target;
 use outlast_protocol::control::to_mux::New;
 use outlast_protocol::id::{InstanceId, SessionName};
 use outlast_protocol::limits::DEFAULT_IDLE_TIMEOUT;
 use outlast_protocol::session::{Buffering, IdleTimeout};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::Client;
 use super::args::NewArgs;
 use super::error::Error;
 use super::parallel::{each, throttle};
-use super::request::{conclude, request};
+use super::request::{conclude, hold};
 use super::target::{environment, surroundings, targets};
 
 /// Milliseconds a shell may take to start where nobody says.
@@ -42,12 +45,14 @@ pub(super) async fn new(client: &Client, args: NewArgs) -> Result<u8, Error> {
             .unwrap_or(u32::MAX),
         ..blank(target)
     });
+    // Ids and names are given in the order of the hosts.
+    let turn = Arc::new(Mutex::default());
     let replies = each(messages.collect(), throttle(args.throttle), |message| {
-        let client = client.clone();
+        let (client, turn) = (client.clone(), Arc::clone(&turn));
         async move {
             let computer = message.target.destination.clone();
-            let reply = request(&client, &computer, message).await;
-            (computer, reply)
+            let made = hold(&client, &computer, message, &turn).await;
+            (computer, made.map(|(sessions, _)| sessions))
         }
     });
     conclude(client, replies.await, !client.output.is_quiet())

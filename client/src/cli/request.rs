@@ -4,6 +4,7 @@ use bytes::Bytes;
 use outlast_protocol::control::session::Session;
 use outlast_protocol::control::to_cli::{Question, ToCli};
 use outlast_protocol::control::to_mux::{Answer, ToMux};
+use tokio::sync::Mutex;
 
 use super::Client;
 use super::args::Form;
@@ -25,22 +26,27 @@ pub(super) async fn request(
     computer: &str,
     message: impl Into<ToMux>,
 ) -> Result<Vec<Session>, Error> {
-    hold(client, computer, message)
+    hold(client, computer, message, &Mutex::default())
         .await
         .map(|(sessions, _)| sessions)
 }
 
 /// Asks, collects the sessions of the answer and keeps the connection, which something may
-/// depend on.
+/// depend on. What several callers of the same `turn` ask reaches the mux in the order of their
+/// calls.
 pub(super) async fn hold(
     client: &Client,
     computer: &str,
     message: impl Into<ToMux>,
+    turn: &Mutex<()>,
 ) -> Result<(Vec<Session>, Connection), Error> {
     let message = message.into();
     for _ in 0..ATTEMPTS {
+        let asking = turn.lock().await;
         let mut connection = Connection::open(&client.place).await?;
         connection.send(message.clone(), Bytes::new())?;
+        connection.flush().await;
+        drop(asking);
         if let Some(sessions) = collect(client, computer, &mut connection).await? {
             return Ok((sessions, connection));
         }

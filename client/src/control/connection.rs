@@ -98,6 +98,11 @@ impl Connection {
         let _ = self.stream.flush().await;
     }
 
+    /// Has nothing more to say, and waits until the mux has nothing more to say either.
+    pub async fn close(mut self) {
+        self.stream.close().await;
+    }
+
     /// A message that is already here. Cancel-safe.
     pub async fn next_now(&mut self) -> Result<Option<(ToCli, Bytes)>, Error> {
         tokio::select! {

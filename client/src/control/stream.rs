@@ -6,7 +6,7 @@ use std::io;
 use bytes::{Buf, Bytes};
 use outlast_protocol::frame::{Frame, FrameDecoder};
 use outlast_protocol::limits::MAX_FRAME;
-use tokio::io::Interest;
+use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 
 const READ: usize = 64 * 1024;
@@ -70,6 +70,13 @@ impl FrameStream {
             };
             self.stream.ready(interest).await?;
             self.read_now()?;
+        }
+    }
+
+    /// Closes our side, and waits until the peer has closed its side or is gone.
+    pub async fn close(&mut self) {
+        if self.flush().await.is_ok() && self.stream.shutdown().await.is_ok() {
+            while let Ok(Some(_)) = self.next().await {}
         }
     }
 

@@ -1,16 +1,18 @@
 //! SSH connections, one or more a computer, shared by all its sessions.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
 use outlast_protocol::control::target::Target;
 use outlast_protocol::control::to_mux::Surroundings;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::failure::Failure;
 use super::transport::{self, Diagnose, Stream};
+use super::turns::Turns;
 use super::wire::Wire;
 use crate::ssh::{
     Connection, Destination, Environment, HostConfig, OpenError, Prompt, SshOptions, resolve,
@@ -26,7 +28,15 @@ const LINGER: Duration = Duration::from_secs(60);
 /// One SSH connection and how many links use it.
 struct Shared {
     connection: Connection,
-    links: std::cell::Cell<u32>,
+    links: Cell<u32>,
+    unused_since: Cell<Option<Instant>>,
+}
+
+impl Shared {
+    fn is_overdue(&self) -> bool {
+        let since = self.unused_since.get();
+        since.is_some_and(|since| since.elapsed() >= LINGER)
+    }
 }
 
 #[derive(Default)]
@@ -38,16 +48,19 @@ struct Host {
 pub(super) struct Hosts {
     hosts: RefCell<BTreeMap<Target, Host>>,
     /// One at a time connects to a target: the next finds the connection there.
-    turns: RefCell<BTreeMap<Target, std::sync::Arc<Semaphore>>>,
-    handshakes: RefCell<BTreeMap<(String, u16), std::sync::Arc<Semaphore>>>,
+    turns: Turns<Target>,
+    handshakes: Turns<(String, u16)>,
+    /// Rung when a connection has lost its last link.
+    unused: Notify,
 }
 
 impl Hosts {
     pub(super) fn new() -> Rc<Self> {
         Rc::new(Self {
             hosts: RefCell::default(),
-            turns: RefCell::default(),
-            handshakes: RefCell::default(),
+            turns: Turns::new(1),
+            handshakes: Turns::new(HANDSHAKES),
+            unused: Notify::new(),
         })
     }
 
@@ -80,7 +93,7 @@ impl Hosts {
         if let Some(opened) = self.over_existing(target).await? {
             return Ok(opened);
         }
-        let _turn = self.turn(target).await;
+        let _turn = self.turns.take(target.clone()).await;
         // Whoever had the turn before may have connected, with room for us.
         if let Some(opened) = self.over_existing(target).await? {
             return Ok(opened);
@@ -94,7 +107,10 @@ impl Hosts {
         {
             notice(option.to_string());
         }
-        let permit = self.handshake(&config).await;
+        let permit = self
+            .handshakes
+            .take((config.host.clone(), config.port))
+            .await;
         let connection = Connection::connect(&config, prompt).await?;
         drop(permit);
         for warning in connection.warnings() {
@@ -102,7 +118,8 @@ impl Hosts {
         }
         let shared = Rc::new(Shared {
             connection,
-            links: std::cell::Cell::new(0),
+            links: Cell::new(0),
+            unused_since: Cell::new(None),
         });
         self.hosts
             .borrow_mut()
@@ -111,7 +128,7 @@ impl Hosts {
             .connections
             .push(shared.clone());
         let link = shared.connection.open_link(SUBSYSTEM, FALLBACK).await?;
-        Ok(self.used(target, shared, link))
+        Ok(self.used(shared, link))
     }
 
     async fn over_existing(
@@ -120,7 +137,7 @@ impl Hosts {
     ) -> Result<Option<(Stream, Diagnose, Use)>, Failure> {
         for shared in self.connections(target) {
             match shared.connection.open_link(SUBSYSTEM, FALLBACK).await {
-                Ok(link) => return Ok(Some(self.used(target, shared, link))),
+                Ok(link) => return Ok(Some(self.used(shared, link))),
                 // MaxSessions, or a connection that just broke: another may serve.
                 Err(OpenError::ChannelRefused { .. } | OpenError::Disconnected { .. }) => {}
                 Err(OpenError::TimedOut { .. }) => self.forget(target, &shared),
@@ -148,7 +165,6 @@ impl Hosts {
 
     fn used(
         self: &Rc<Self>,
-        target: &Target,
         shared: Rc<Shared>,
         link: crate::ssh::Link,
     ) -> (Stream, Diagnose, Use) {
@@ -156,31 +172,21 @@ impl Hosts {
         let words = link.last_words();
         let diagnose: Diagnose = Box::new(move || words.text());
         let used = Use {
-            of: Some((self.clone(), target.clone(), shared)),
+            of: Some((self.clone(), shared)),
         };
         (Box::new(link), diagnose, used)
     }
 
-    async fn turn(&self, target: &Target) -> Option<OwnedSemaphorePermit> {
-        let turns = {
-            let mut turns = self.turns.borrow_mut();
-            turns
-                .entry(target.clone())
-                .or_insert_with(|| Semaphore::new(1).into())
-                .clone()
-        };
-        turns.acquire_owned().await.ok()
-    }
-
-    async fn handshake(&self, config: &HostConfig) -> Option<OwnedSemaphorePermit> {
-        let places = {
-            let mut all = self.handshakes.borrow_mut();
-            let key = (config.host.clone(), config.port);
-            all.entry(key)
-                .or_insert_with(|| Semaphore::new(HANDSHAKES).into())
-                .clone()
-        };
-        places.acquire_owned().await.ok()
+    /// Closes connections that nobody has used for a while, for as long as the mux lives.
+    pub(super) async fn sweep(&self) {
+        loop {
+            self.unused.notified().await;
+            tokio::time::sleep(LINGER).await;
+            for host in self.hosts.borrow_mut().values_mut() {
+                host.connections
+                    .retain(|shared| shared.links.get() > 0 || !shared.is_overdue());
+            }
+        }
     }
 
     /// Every connection, for people: the computer, and what was negotiated.
@@ -210,7 +216,7 @@ impl Hosts {
 
 /// Counts a link on its connection as long as it is kept.
 pub(super) struct Use {
-    of: Option<(Rc<Hosts>, Target, Rc<Shared>)>,
+    of: Option<(Rc<Hosts>, Rc<Shared>)>,
 }
 
 impl Use {
@@ -221,19 +227,14 @@ impl Use {
 
 impl Drop for Use {
     fn drop(&mut self) {
-        let Some((hosts, target, shared)) = self.of.take() else {
+        let Some((hosts, shared)) = self.of.take() else {
             return;
         };
         shared.links.set(shared.links.get().saturating_sub(1));
-        if shared.links.get() > 0 {
-            return;
+        if shared.links.get() == 0 {
+            shared.unused_since.set(Some(Instant::now()));
+            hosts.unused.notify_one();
         }
-        tokio::task::spawn_local(async move {
-            tokio::time::sleep(LINGER).await;
-            if shared.links.get() == 0 {
-                hosts.forget(&target, &shared);
-            }
-        });
     }
 }
 

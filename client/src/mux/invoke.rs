@@ -134,14 +134,19 @@ impl<'a> Foreground<'a> {
     fn start(mux: &'a Rc<Mux>, held: &'a Rc<Held>, request: &'a Invoke, body: Bytes) -> Self {
         let invocation = request.invocation;
         let inputs = held.input_progress(invocation);
-        let answer = held.submit(submission(request), body);
         let from = match request.resume {
             Some((seq, offset)) => {
                 held.resume_input(invocation, offset);
-                From::Seq(seq.next())
+                if seq == Seq(0) {
+                    From::Start
+                } else {
+                    From::Seq(seq.next())
+                }
             }
             None => From::Start,
         };
+        // Behind the resumed input: a submission begins it at 0 where there is none.
+        let answer = held.submit(submission(request), body);
         let reader = held.open_reader(from, Some(invocation), Vec::new());
         Self {
             mux,

@@ -106,7 +106,7 @@ impl Mux {
         prompt: &dyn Prompt,
         notice: &dyn Fn(String),
     ) -> Result<Rc<Held>, Failure> {
-        let _turn = self.turn(instance).await;
+        let _turn = self.turns.take(instance).await;
         if let Some(held) = self.held.borrow().get(&instance).cloned() {
             held.refresh(surroundings);
             return Ok(held);
@@ -132,15 +132,6 @@ impl Mux {
                 Err(refusal.failure)
             }
         }
-    }
-
-    async fn turn(&self, instance: InstanceId) -> Option<tokio::sync::OwnedSemaphorePermit> {
-        let turns = {
-            let mut turns = self.turns.borrow_mut();
-            let one = || std::sync::Arc::new(tokio::sync::Semaphore::new(1));
-            turns.entry(instance).or_insert_with(one).clone()
-        };
-        turns.acquire_owned().await.ok()
     }
 
     /// What a refusal says about the session goes on the list.

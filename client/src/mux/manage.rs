@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use outlast_protocol::control::target::Target;
-use outlast_protocol::control::to_cli::FailureKind;
+use outlast_protocol::control::to_cli::{FailureKind, Finished};
 use outlast_protocol::control::to_mux::{
     Connect, Disconnect, Enumerate, New, Remove, Surroundings,
 };
@@ -22,6 +22,7 @@ use super::held::{Held, Over, Status};
 use super::keeper::{attach, not_held};
 use super::registry::Heard;
 use super::request::{Caller, Stop};
+use super::reserve::Reservation;
 use crate::ssh::Prompt;
 
 /// More than a host gives the shell's processes to end.
@@ -112,12 +113,7 @@ pub(super) async fn new(mux: &Rc<Mux>, caller: &mut Caller, request: New) -> Res
         .await?;
     caller.sessions(mux, &[held.instance]);
     if temporary {
-        caller.send(
-            &outlast_protocol::control::to_cli::ToCli::Finished(
-                outlast_protocol::control::to_cli::Finished,
-            ),
-            Bytes::new(),
-        );
+        caller.send(&Finished.into(), Bytes::new());
         // It lives as long as the connection that made it.
         while caller.next().await.is_ok() {}
         let _ = end(
@@ -139,10 +135,11 @@ async fn create(
     notice: &dyn Fn(String),
 ) -> Result<Rc<Held>, Failure> {
     let client = mux.registry.borrow().client();
+    let reservation = Reservation::new(mux, request.instance);
     let mut taken = Vec::new();
     while taken.len() < NAMES {
         let name = if request.name.is_empty() {
-            mux.registry.borrow().free_name(&taken)
+            reservation.free_name(&taken)
         } else {
             request.name.clone()
         };
@@ -323,7 +320,7 @@ async fn end(
 async fn end_held(held: &Held) -> bool {
     let mut status = held.status();
     if *status.borrow() != Status::Up {
-        let _ = held.detach(None);
+        drop(held.detach(None));
         return false;
     }
     held.end();
@@ -333,7 +330,7 @@ async fn end_held(held: &Held) -> bool {
         _ => false,
     };
     if !ended {
-        let _ = held.detach(None);
+        drop(held.detach(None));
     }
     ended
 }

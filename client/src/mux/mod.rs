@@ -13,7 +13,9 @@ mod prompt;
 mod receive;
 mod registry;
 mod request;
+mod reserve;
 mod transport;
+mod turns;
 mod wire;
 
 use std::cell::{Cell, RefCell};
@@ -27,12 +29,13 @@ use outlast_rendezvous::listener::bind;
 use outlast_rendezvous::peer::check_peer;
 use rustix::fs::{Mode, OFlags};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::task::LocalSet;
 
 use self::held::Held;
 use self::hosts::Hosts;
 use self::registry::Registry;
+use self::turns::Turns;
 use crate::place::{MUX_SOCKET, Place};
 
 /// What the mux writes to its standard output once it listens.
@@ -47,7 +50,7 @@ struct Mux {
     registry: RefCell<Registry>,
     held: RefCell<BTreeMap<InstanceId, Rc<Held>>>,
     /// One at a time attaches a session: the next finds it held.
-    turns: RefCell<BTreeMap<InstanceId, std::sync::Arc<Semaphore>>>,
+    turns: Turns<InstanceId>,
     hosts: Rc<Hosts>,
     requests: Cell<usize>,
     activity: Notify,
@@ -100,7 +103,7 @@ fn release_standard_streams() -> std::io::Result<()> {
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
     rustix::stdio::dup2_stdin(&null)?;
     rustix::stdio::dup2_stdout(&null)?;
-    Ok(std::env::set_current_dir("/")?)
+    std::env::set_current_dir("/")
 }
 
 /// Writes a line into `mux.log`.
@@ -116,7 +119,7 @@ impl Mux {
         Rc::new(Self {
             registry: RefCell::new(registry),
             held: RefCell::default(),
-            turns: RefCell::default(),
+            turns: Turns::new(1),
             hosts: Hosts::new(),
             requests: Cell::new(0),
             activity: Notify::new(),
@@ -127,6 +130,8 @@ impl Mux {
     }
 
     async fn run(self: &Rc<Self>, listener: UnixListener) {
+        let hosts = self.hosts.clone();
+        tokio::task::spawn_local(async move { hosts.sweep().await });
         let mut terminate =
             tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok();
         loop {
@@ -190,7 +195,7 @@ impl Mux {
     async fn let_go(&self) {
         let all: Vec<_> = self.held.borrow().values().cloned().collect();
         for held in &all {
-            let _ = held.detach(None);
+            drop(held.detach(None));
         }
         let gone = async {
             while !self.held.borrow().is_empty() {

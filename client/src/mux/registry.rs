@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cursor::Cursor;
 use super::failure::Failure;
+use super::reserve::Reserved;
 
 const FILE: &str = "sessions.json";
 const FORMAT: u32 = 1;
@@ -59,6 +60,7 @@ pub(super) struct Registry {
     client: ClientId,
     last_id: u32,
     sessions: Vec<Known>,
+    reserved: Vec<Reserved>,
 }
 
 /// Why the list cannot be used.
@@ -89,6 +91,7 @@ impl Registry {
                     client,
                     last_id: 0,
                     sessions: Vec::new(),
+                    reserved: Vec::new(),
                 };
                 // The client's identity must be the same next time.
                 new.save()?;
@@ -119,6 +122,7 @@ impl Registry {
             client,
             last_id,
             sessions,
+            reserved: Vec::new(),
         })
     }
 
@@ -165,9 +169,9 @@ impl Registry {
     pub(super) fn learn(&mut self, target: &Target, info: &SessionInfo) {
         let own = self.client;
         if self.get(info.instance).is_none() {
-            self.last_id = self.last_id.saturating_add(1);
+            let id = self.reserve(info.instance);
             self.sessions.push(Known {
-                id: self.last_id,
+                id,
                 name: info.name.clone(),
                 target: target.clone(),
                 instance: info.instance,
@@ -181,6 +185,8 @@ impl Registry {
                 holder: None,
                 cursor: Cursor::default(),
             });
+            self.sessions.sort_by_key(|known| known.id);
+            self.give_back(info.instance);
         }
         let Some(known) = self.get_mut(info.instance) else {
             return;
@@ -210,10 +216,45 @@ impl Registry {
         };
     }
 
-    /// A name that no session of this list has: `Session1`, `Session2`, …
+    /// Sets the next Id aside for a session, unless one is already.
+    pub(super) fn reserve(&mut self, instance: InstanceId) -> u32 {
+        let same = |reserved: &&Reserved| reserved.instance == instance;
+        if let Some(reserved) = self.reserved.iter().find(same) {
+            return reserved.id;
+        }
+        self.last_id = self.last_id.saturating_add(1);
+        self.reserved.push(Reserved {
+            instance,
+            id: self.last_id,
+            name: String::new(),
+        });
+        self.last_id
+    }
+
+    /// Sets a name aside for a session with a reserved Id.
+    pub(super) fn reserve_name(&mut self, instance: InstanceId, name: &str) {
+        let mut all = self.reserved.iter_mut();
+        if let Some(reserved) = all.find(|reserved| reserved.instance == instance) {
+            name.clone_into(&mut reserved.name);
+        }
+    }
+
+    /// Takes back what was set aside. The last Id is free again if the session was not made.
+    pub(super) fn give_back(&mut self, instance: InstanceId) {
+        let Some(at) = self.reserved.iter().position(|r| r.instance == instance) else {
+            return;
+        };
+        let id = self.reserved.remove(at).id;
+        if id == self.last_id && self.get(instance).is_none() {
+            self.last_id = self.last_id.saturating_sub(1);
+        }
+    }
+
+    /// A name that no session of this list has or is about to have: `Session1`, `Session2`, …
     pub(super) fn free_name(&self, taken: &[String]) -> String {
         let used = |name: &String| {
             taken.contains(name)
+                || self.reserved.iter().any(|reserved| reserved.name == *name)
                 || self
                     .sessions
                     .iter()

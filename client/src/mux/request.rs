@@ -1,6 +1,7 @@
 //! One command line's connection: its greeting, its one request, what belongs to it.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::future::Future;
 use std::rc::Rc;
 
@@ -10,7 +11,7 @@ use outlast_protocol::control::to_cli::{Failed, Finished, MuxReport, Notice, Ses
 use outlast_protocol::control::to_mux::ToMux;
 use outlast_protocol::hello::{CONTROL_PROTOCOL, Hello};
 use outlast_protocol::id::InstanceId;
-use outlast_protocol::limits::HANDSHAKE_TIME;
+use outlast_protocol::limits::{HANDSHAKE_TIME, STDIN_WINDOW};
 use tokio::net::UnixStream;
 
 use super::failure::Failure;
@@ -21,11 +22,38 @@ use crate::control::stream::FrameStream;
 
 /// Sessions in one frame: far below the frame limit whatever their names.
 const PER_FRAME: usize = 500;
+/// Messages kept while a session is being connected to. Standard input comes in pieces as small
+/// as whoever writes it likes.
+const MAX_EARLY: usize = 64 * 1024;
 
 /// The command line at the other end.
 pub(super) struct Caller {
     stream: FrameStream,
     questions: u32,
+    early: Early,
+}
+
+/// What a command line said of its command while the session was still being connected to.
+#[derive(Default)]
+struct Early {
+    messages: VecDeque<(ToMux, Bytes)>,
+    input: u64,
+}
+
+impl Early {
+    /// Keeps it for later; gives it back where it has no place.
+    fn keep(&mut self, message: ToMux, body: Bytes) -> Result<(), ToMux> {
+        let input = self.input.saturating_add(body.len() as u64);
+        let few = self.messages.len() < MAX_EARLY && input <= STDIN_WINDOW;
+        match message {
+            ToMux::Stdin(_) | ToMux::StdinEnd(_) | ToMux::Cancel(_) if few => {
+                self.input = input;
+                self.messages.push_back((message, body));
+                Ok(())
+            }
+            other => Err(other),
+        }
+    }
 }
 
 /// How a request ends early.
@@ -47,6 +75,7 @@ pub(super) async fn serve(mux: &Rc<Mux>, stream: UnixStream) {
     let mut caller = Caller {
         stream: FrameStream::new(stream),
         questions: 0,
+        early: Early::default(),
     };
     caller.send(&ToCli::Hello(hello()), Bytes::new());
     let done = match first_request(&mut caller).await {
@@ -153,6 +182,13 @@ impl Caller {
 
     /// Writes what is queued and waits for the next message. Cancel-safe.
     pub(super) async fn next(&mut self) -> Result<(ToMux, Bytes), Stop> {
+        match self.early.messages.pop_front() {
+            Some(early) => Ok(early),
+            None => self.hear().await,
+        }
+    }
+
+    async fn hear(&mut self) -> Result<(ToMux, Bytes), Stop> {
         let frame = self
             .stream
             .next()
@@ -217,15 +253,17 @@ impl Caller {
                     self.send(&ToCli::Question(question), Bytes::new());
                     waiting = Some(pending);
                 }
-                message = self.next() => match message? {
+                message = self.hear() => match message? {
                     (ToMux::Answer(answer), _) if answer.question == self.questions => {
                         if let Some(pending) = waiting.take() {
                             let _ = pending.answer.send(answer.texts);
                         }
                     }
-                    (other, _) => {
-                        let message = format!("{} has no place here", other.name());
-                        return Err(Failure::internal(message).into());
+                    (other, body) => {
+                        if let Err(other) = self.early.keep(other, body) {
+                            let message = format!("{} has no place here", other.name());
+                            return Err(Failure::internal(message).into());
+                        }
                     }
                 },
             }

@@ -104,7 +104,8 @@ impl Attachment {
     /// Submits a command.
     pub fn submit(&mut self, submit: Submit, body: Bytes) {
         if submit.stdin {
-            self.inputs.insert(submit.invocation, Input::default());
+            // Input resumed from an offset stays as it is.
+            self.inputs.entry(submit.invocation).or_default();
         }
         self.answered(submit.invocation);
         self.unanswered.push((submit.clone(), body.clone()));

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use outlast_protocol::frame::{Frame, FrameDecoder, HEADER};
+use outlast_protocol::frame::{Frame, FrameDecoder};
 use outlast_protocol::hello::{Incompatible, MAGIC};
 use outlast_protocol::limits::{HANDSHAKE_TIME, MAX_FRAME_BEFORE_ATTACH};
 use outlast_protocol::link::refusal::RefusalCode;
@@ -135,7 +135,6 @@ impl Client {
 }
 
 fn encode(message: &ToClient) -> Result<Vec<u8>, ClientError> {
-    debug_assert!(HEADER == 5);
     message
         .head(0)
         .map_err(|error| ClientError::Host(error.to_string()))

@@ -1,0 +1,142 @@
+//! Sessions as objects, for programs.
+
+use serde_json::{Value, json};
+
+use crate::world::{World, array, assert_time, assert_uuid, take, text};
+
+/// The one object of an answer, without what differs from run to run.
+#[track_caller]
+fn only(value: Value) -> Value {
+    let [mut object]: [Value; 1] = array(value).try_into().expect("one session");
+    assert_uuid(&take(&mut object, "instance_id"));
+    assert_time(&take(&mut object, "created_on"));
+    object
+}
+
+fn opened() -> Value {
+    json!({
+        "id": 1,
+        "name": "work",
+        "computer_name": "server",
+        "state": "Opened",
+        "availability": "Available",
+        "configuration_name": "bash",
+        "idle_timeout_s": 604_800,
+        "disconnected_on": null,
+        "expires_on": null,
+        "running": null,
+    })
+}
+
+#[test]
+fn no_sessions_are_an_empty_array_or_nothing() {
+    let world = World::new();
+    for args in [&["get"][..], &["get", "server"]] {
+        world.outlast(args).success().stdout_is("").stderr_is("");
+        let args = [args, &["--output", "json"]].concat();
+        assert_eq!(world.outlast(&args).success().json(), json!([]));
+    }
+}
+
+#[test]
+fn every_verb_answers_with_the_session() {
+    let world = World::new();
+    let ask = |args: &[&str]| {
+        let output = world.outlast(&[args, &["--output", "json"]].concat());
+        output.success().stderr_is("");
+        only(output.json())
+    };
+    assert_eq!(ask(&["new", "server", "-n", "work"]), opened());
+    assert_eq!(ask(&["get"]), opened());
+    assert_eq!(ask(&["get", "server"]), opened());
+
+    for left in [
+        ask(&["disconnect", "work"]),
+        ask(&["get"]),
+        ask(&["get", "server"]),
+    ] {
+        let mut left = left;
+        assert_time(&take(&mut left, "disconnected_on"));
+        assert_time(&take(&mut left, "expires_on"));
+        let mut expected = opened();
+        take(&mut expected, "disconnected_on");
+        take(&mut expected, "expires_on");
+        expected["state"] = "Disconnected".into();
+        expected["availability"] = "None".into();
+        assert_eq!(left, expected);
+    }
+
+    assert_eq!(ask(&["connect", "work"]), opened());
+    let mut expected = opened();
+    expected["state"] = "Closed".into();
+    expected["availability"] = "None".into();
+    assert_eq!(ask(&["remove", "work"]), expected);
+}
+
+#[test]
+fn idle_timeouts_are_shown_and_changed() {
+    let world = World::new();
+    let ask = |args: &[&str]| {
+        let output = world.outlast(&[args, &["--output", "json"]].concat());
+        only(output.success().json())
+    };
+    let made = ask(&["new", "server", "-n", "work", "--idle-timeout", "2h"]);
+    assert_eq!(made["idle_timeout_s"], 7200);
+    let left = ask(&["disconnect", "work"]);
+    assert_eq!(seconds_between(&left), 7200);
+    ask(&["connect", "work"]);
+    let left = ask(&["disconnect", "work", "--idle-timeout", "never"]);
+    assert_eq!(left["idle_timeout_s"], Value::Null);
+    assert_eq!(left["expires_on"], Value::Null);
+    let left = ask(&["disconnect", "work", "--idle-timeout", "90"]);
+    assert_eq!(left["idle_timeout_s"], 90);
+    assert_eq!(seconds_between(&left), 90);
+    world
+        .outlast(&["new", "server", "--idle-timeout", "59s"])
+        .code(2)
+        .stdout_is("")
+        .stderr_has("60")
+        .no_panic();
+}
+
+/// From `disconnected_on` to `expires_on`; whole seconds, for the two may round apart.
+fn seconds_between(session: &Value) -> i64 {
+    let time = |field: &str| {
+        let output = std::process::Command::new("date")
+            .args(["+%s%3N", "-d", &text(&session[field])])
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.trim().parse::<i64>().unwrap()
+    };
+    (time("expires_on") - time("disconnected_on") + 500) / 1000
+}
+
+/// The clock of the idle timeout stands still while something runs.
+#[test]
+fn running_command_is_named_and_nothing_expires_meanwhile() {
+    let world = World::new().with_session();
+    let gate = outlast_tests::Gate::new();
+    let script = format!("read -r _ <{}", gate.word());
+    let output = world.outlast(&["invoke", "-s", "work", "-d", &script, "--output", "json"]);
+    for mut session in [
+        only(output.success().json()),
+        only(world.outlast(&["get", "server", "--output", "json"]).json()),
+    ] {
+        assert_uuid(&take(&mut session, "running"));
+        assert_time(&take(&mut session, "disconnected_on"));
+        let mut expected = opened();
+        take(&mut expected, "running");
+        take(&mut expected, "disconnected_on");
+        expected["state"] = "Disconnected".into();
+        expected["availability"] = "None".into();
+        assert_eq!(session, expected);
+    }
+    let follower = world.machine.spawn(&["receive", "work", "--follow"]);
+    gate.open();
+    follower.wait().success();
+    assert_eq!(
+        only(world.outlast(&["get", "--output", "json"]).json()),
+        opened()
+    );
+}
