@@ -43,19 +43,6 @@ fn wrong_key() {
     assert_eq!(sshd.hosts(), []);
 }
 
-#[test]
-fn missing_key_file_is_named() {
-    let sshd = Sshd::start();
-    let machine = ClientMachine::knowing("server", &sshd);
-    let args = ["new", "server", "-i", "/nowhere/key", "-F", "none"];
-    let target = format!("{}", sshd.address().port());
-    let mut args = args.to_vec();
-    args.extend(["-p", &target]);
-    args[1] = "127.0.0.1";
-    let output = run(&machine, &args);
-    output.code(255).stderr_has("error: ");
-}
-
 /// The binary is on the remote PATH: nobody has to be root to use it.
 #[test]
 fn missing_subsystem_is_executed_instead() {
@@ -317,6 +304,30 @@ fn errors_are_objects_too() {
     stage.proxy.resume();
     run(&stage.machine, &["invoke", "-n", "-s", "job", "true"]).success();
     stage.strike(Vec::new());
+}
+
+/// A command line that comes while the connection is lost has the same patience as one that was
+/// there before.
+#[test]
+fn patience_counts_also_when_the_connection_was_lost_before() {
+    let stage = Stage::set();
+    stage.new_session("job");
+    let witness = stage.invoke("job", "sleep 1000");
+    stage.proxy.refuse();
+    stage.proxy.cut();
+    witness.wait_stderr("interrupted");
+    let args = [
+        "invoke",
+        "-n",
+        "-s",
+        "job",
+        "--reconnect-for",
+        "1s",
+        "echo never",
+    ];
+    let output = run(&stage.machine, &args);
+    one_error(&output, 255, &["job"], "outlast receive");
+    output.stderr_has("interrupted");
 }
 
 /// What was refused left nothing behind, and the next try works.

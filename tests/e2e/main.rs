@@ -6,7 +6,8 @@
     reason = "tests"
 )]
 
-<<<<<<< HEAD
+mod argv;
+mod control;
 mod cuts;
 mod disk_full;
 mod errors;
@@ -14,19 +15,13 @@ mod harness;
 mod host_keys;
 mod hostile;
 mod idle;
-mod mux;
-mod packaging;
-mod stage;
-mod steal;
-=======
-mod argv;
-mod control;
-mod harness;
 mod listing;
+mod mux;
 mod output;
 mod packaging;
 mod sessions;
+mod stage;
 mod state;
+mod steal;
 mod streams;
 mod world;
->>>>>>> main

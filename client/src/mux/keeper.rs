@@ -241,14 +241,17 @@ impl Mux {
     fn release(&self, held: &Rc<Held>, over: Over) {
         self.held.borrow_mut().remove(&held.instance);
         if let Some(known) = self.registry.borrow_mut().get_mut(held.instance) {
-            known.running = None;
-            known.disconnected_ms = Some(super::now_ms());
+            // What the host said when it let us go stays as it is.
+            known.disconnected_ms.get_or_insert_with(super::now_ms);
             match &over {
                 Over::Ended(end) => known.heard = super::registry::Heard::Closed(words(end)),
                 Over::Stolen(by) => known.holder = Some(format!("{}@{}", by.user, by.host)),
                 Over::Detached | Over::Lost(_) => {}
             }
-            if let Some(seconds) = known.idle_timeout_s {
+            // A session that runs something does not expire.
+            if let (Some(seconds), None, None) =
+                (known.idle_timeout_s, known.running, known.expires_ms)
+            {
                 known.expires_ms = known
                     .disconnected_ms
                     .map(|ms| ms.saturating_add(u64::from(seconds) * 1000));
