@@ -8,11 +8,20 @@
 
 mod argv;
 mod control;
+mod cuts;
+mod disk_full;
+mod errors;
 mod harness;
+mod host_keys;
+mod hostile;
+mod idle;
 mod listing;
+mod mux;
 mod output;
 mod packaging;
 mod sessions;
+mod stage;
 mod state;
+mod steal;
 mod streams;
 mod world;

@@ -1,7 +1,7 @@
 //! Everything a program has said on one of its pipes, and waiting for what it has yet to say.
 
 use std::io::Read;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::deadline::Deadline;
 use crate::failure::block;
@@ -42,7 +42,7 @@ impl Transcript {
                     Ok(count) => count,
                     Err(_) => 0,
                 };
-                let mut state = shared.state.lock().unwrap();
+                let mut state = shared.lock();
                 state.bytes.extend(&buffer[..count]);
                 state.ended = count == 0;
                 shared.changed.notify_all();
@@ -158,7 +158,14 @@ impl Transcript {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap()
+        self.0.lock()
+    }
+}
+
+impl Shared {
+    /// A test that has failed while it looked still wants to show what was there.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -140,11 +140,13 @@ impl Error {
                  stay"
                     .to_owned()
             }
+            Self::Directory(_) | Self::Connect(ConnectError::Directory(_)) => {
+                "or set OUTLAST_HOME to a directory of your own".to_owned()
+            }
             Self::Name(_)
             | Self::Script { .. }
             | Self::Protocol(_)
             | Self::Connect(_)
-            | Self::Directory(_)
             | Self::Homeless(_)
             | Self::BrokenPipe
             | Self::System { .. } => String::new(),

@@ -105,10 +105,16 @@ impl From<OpenError> for Failure {
             OpenError::RequestRefused { .. } => {
                 Self::new(FailureKind::Protocol, error.to_string()).hint(MISSING)
             }
-            _ => Self::unreachable(error.to_string()),
+            OpenError::ChannelRefused { .. } => Self::unreachable(error.to_string()).hint(CHANNELS),
+            OpenError::TimedOut { .. } | OpenError::Disconnected { .. } => {
+                Self::unreachable(error.to_string())
+            }
         }
     }
 }
+
+/// What to do where not even the first channel of a connection is granted.
+const CHANNELS: &str = "its sshd may have MaxSessions 0, or no process left to give; its log says";
 
 /// What to do where the remote end is not installed.
 pub(super) const MISSING: &str = "install outlast-subsystem on the host and add \

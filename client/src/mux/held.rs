@@ -295,8 +295,9 @@ impl Held {
                         other => other?,
                     };
                     match message {
-                        ToClient::Detached(left) => {
-                            changed(&left.info);
+                        ToClient::Detached(last) => {
+                            self.inner.borrow_mut().info = last.info.clone();
+                            changed(&last.info);
                             return Ok(Over::Detached);
                         }
                         ToClient::Stolen(stolen) => return Ok(Over::Stolen(stolen.by)),

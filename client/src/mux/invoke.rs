@@ -167,6 +167,8 @@ impl<'a> Foreground<'a> {
 
     async fn deliver(&mut self, caller: &mut Caller) -> Result<(), Stop> {
         let mut status = self.held.status();
+        // The link may be down already: that is news to this command line.
+        status.mark_changed();
         let mut give_up: Option<Instant> = None;
         loop {
             let quiet = caller.waiting() < ENOUGH && self.completed.is_none();

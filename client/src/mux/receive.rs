@@ -26,6 +26,8 @@ pub(super) async fn run(mux: &Rc<Mux>, caller: &mut Caller, request: Receive) ->
         surroundings,
     )
     .await?;
+    // A command line that was here before knows by this that it is back.
+    caller.sessions(mux, &[held.instance]);
     let cursor = {
         let registry = mux.registry.borrow();
         registry
@@ -71,6 +73,8 @@ struct Delivery<'a> {
 impl Delivery<'_> {
     async fn deliver(&mut self, caller: &mut Caller) -> Result<(), Stop> {
         let mut status = self.held.status();
+        // The link may be down already: that is news to this command line.
+        status.mark_changed();
         let mut give_up: Option<Instant> = None;
         loop {
             if let Some(end) = self.end

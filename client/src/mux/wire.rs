@@ -150,17 +150,11 @@ impl Wire {
                     .hint("the versions of outlast here and there may not fit"),
             };
         };
-        let mut said = String::from_utf8_lossy(noise).trim().to_owned();
-        for line in (self.diagnose)()
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-        {
-            if !said.is_empty() {
-                said.push_str("; ");
-            }
-            said.push_str(line);
-        }
+        let noise = String::from_utf8_lossy(noise);
+        let words = (self.diagnose)();
+        let lines = noise.lines().chain(words.lines()).map(str::trim);
+        let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+        let said = lines.join("; ");
         let said = if said.is_empty() {
             "it said nothing".to_owned()
         } else {

@@ -3,26 +3,25 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Why a directory cannot be trusted or used. Each text says what was found and what to do.
+/// Why a directory cannot be trusted or used. Each text says what was found and what to do there;
+/// how to name another directory is told by whoever asked for this one.
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryError {
     /// Somebody put a symbolic link where the directory belongs.
     #[error(
-        "{} is a symbolic link, and following it could lead anywhere: remove it, or set \
-         OUTLAST_HOME to another directory",
+        "{} is a symbolic link, and following it could lead anywhere: remove it",
         .path.display()
     )]
     Symlink { path: PathBuf },
     /// A file, a device, a socket is in the way.
     #[error(
-        "{} is not a directory: remove it, or set OUTLAST_HOME to another directory",
+        "{} is not a directory: remove it",
         .path.display()
     )]
     NotADirectory { path: PathBuf },
     /// The directory is another user's.
     #[error(
-        "{} belongs to uid {owner}, not to you (uid {own}): remove it, or set OUTLAST_HOME to \
-         a directory of your own",
+        "{} belongs to uid {owner}, not to you (uid {own}): remove it",
         .path.display()
     )]
     Owner { path: PathBuf, owner: u32, own: u32 },

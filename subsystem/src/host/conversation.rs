@@ -300,16 +300,18 @@ impl Conversation {
                 self.session.changed();
             }
             Err(NotAccepted::Busy) => {
-                self.refuse(refuse(
-                    RefusalCode::BUSY,
-                    "another command is running".to_owned(),
-                ));
+                let text = "another command is running".to_owned();
+                self.refuse(
+                    refuse(RefusalCode::BUSY, text)
+                        .hint("without --no-wait it runs when its turn comes"),
+                );
             }
             Err(NotAccepted::QueueFull) => {
-                self.refuse(refuse(
-                    RefusalCode::BUSY,
-                    "too many commands are waiting".to_owned(),
-                ));
+                let text = "too many commands are waiting".to_owned();
+                self.refuse(
+                    refuse(RefusalCode::BUSY, text)
+                        .hint("try again when some of them have run, or make another session"),
+                );
             }
         }
     }

@@ -33,7 +33,7 @@ use rustix::fs::{Mode, OFlags};
 use tokio::task::LocalSet;
 
 use self::core::Session;
-use crate::refuse::refused;
+use crate::refuse::{Explain, refused};
 use crate::registry::{Entry, Meta, MetaLife, ProcessId};
 use crate::runspace::Runspace;
 
@@ -68,6 +68,7 @@ fn internal(what: &str, error: impl std::fmt::Display) -> Refused {
 
 fn storage(error: impl std::fmt::Display) -> Refused {
     refused(CREATE, RefusalCode::STORAGE, error.to_string())
+        .hint("make room or set OUTLAST_SESSION_DIR on the remote end")
 }
 
 fn host(instance: &str, directory: &Path) -> Result<(), Refused> {

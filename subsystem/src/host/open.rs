@@ -14,7 +14,7 @@ use super::{CREATE, storage};
 use crate::log::{Log, Policy};
 use crate::refuse::{Explain, refused};
 use crate::registry::{Entry, Meta, MetaLife, ProcessId};
-use crate::runspace::{Configuration, Runspace, RunspaceSpec};
+use crate::runspace::{Configuration, OpenError, Runspace, RunspaceSpec};
 
 /// Opens the session's log and shell.
 pub(super) async fn open(
@@ -36,7 +36,7 @@ pub(super) async fn open(
         umask,
     };
     let runspace = Runspace::open(spec).await.map_err(|error| {
-        refused(CREATE, RefusalCode::OPEN_FAILED, error.to_string())
+        refused(CREATE, RefusalCode::OPEN_FAILED, explained(&error))
             .about(request.instance.0)
             .hint("the shell's start-up files (.bashrc, .profile) of the remote user decide this")
     })?;
@@ -46,6 +46,24 @@ pub(super) async fn open(
     meta.write(entry.directory()).map_err(storage)?;
     let directory = entry.directory().try_clone().map_err(storage)?;
     Ok((Session::new(meta, log, directory), runspace))
+}
+
+/// Why the shell did not open, with the last it said: its start-up files are to blame.
+fn explained(error: &OpenError) -> String {
+    const MOST: usize = 400;
+    let said = String::from_utf8_lossy(&error.terminal);
+    let lines: Vec<&str> = said
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let said = lines.join("; ");
+    if said.is_empty() {
+        return error.to_string();
+    }
+    let skip = said.chars().count().saturating_sub(MOST);
+    let last: String = said.chars().skip(skip).collect();
+    format!("{error}; it said: {last}")
 }
 
 fn configuration(name: &str) -> Result<(&'static str, Configuration), Refused> {
