@@ -26,14 +26,15 @@ fn timeout_stops_the_command_and_not_the_session() {
 fn ctrl_c_interrupts_the_command_and_not_the_session() {
     let world = World::new().with_session();
     world.invoke("x=kept").success();
+    // A program says that it is ready: then it has the terminal, and nothing is in between.
     for script in [
-        "sleep 1000",
-        "while :; do :; done",
-        "sleep 1000 | cat",
-        "wait_here",
+        "sh -c 'echo ready; exec sleep 1000'",
+        "sh -c 'echo ready; exec sleep 1000' | cat",
+        "for i in 1 2 3; do sh -c 'echo ready; exec sleep 1000'; done",
+        "echo ready; while :; do :; done",
+        "wait_here() { echo ready; read -r _ </dev/tty; }; wait_here",
     ] {
-        let script =
-            format!("wait_here() {{ read -r _ </dev/tty; }}; echo ready; {script}; echo never");
+        let script = format!("{script}; echo never");
         let terminal = world.machine.on_pty(&["invoke", "-s", "work", &script]);
         terminal.expect("ready").send(pty::CTRL_C);
         let output = terminal.wait();
@@ -46,7 +47,7 @@ fn ctrl_c_interrupts_the_command_and_not_the_session() {
 #[test]
 fn sigint_interrupts_without_a_terminal() {
     let world = World::new().with_session();
-    let running = world.start("echo ready; sleep 1000; echo never");
+    let running = world.start("sh -c 'echo ready; exec sleep 1000'; echo never");
     running.wait_line("ready");
     running.sigint();
     running.wait().code(130).stdout_is("ready\n");
@@ -337,7 +338,10 @@ fn two_at_once_take_turns() {
         .outlast(&["invoke", "-s", "work", "--no-wait", "echo never"])
         .code(255)
         .stdout_is("")
-        .stderr_is("error: another command is running\n");
+        .stderr_is(
+            "error: another command is running\n\
+             hint: without --no-wait it runs when its turn comes\n",
+        );
 
     let mut second =
         world

@@ -79,7 +79,7 @@ fn json_result_of_a_command_that_timed_out() {
 fn json_result_of_a_cancelled_command() {
     let world = World::new().with_session();
     let gate = Gate::new();
-    let script = format!("echo >{}; sleep 1000", gate.word());
+    let script = format!("sh -c 'echo >{}; exec sleep 1000'", gate.word());
     let running = world
         .machine
         .spawn(&["invoke", "-s", "work", "--output", "json", &script]);
@@ -334,9 +334,12 @@ fn events_of_several_come_together() {
 #[test]
 fn several_are_interrupted_together() {
     let two = two();
-    let running =
-        two.machine
-            .spawn(&["invoke", "-s", "1,2", "echo up $me; sleep 1000; echo never"]);
+    let running = two.machine.spawn(&[
+        "invoke",
+        "-s",
+        "1,2",
+        "export me; sh -c 'echo up $me; exec sleep 1000'; echo never",
+    ]);
     running.wait_line("up");
     running.wait_line("up");
     running.sigint();

@@ -290,7 +290,7 @@ fn reader_that_leaves_does_not_stop_the_command() {
         done.word()
     );
     let pipe = format!(
-        "{{ {} invoke -n -s work '{script}'; echo $? >&2; }} | {{ head -n 1; echo >{}; }}",
+        "{{ {} invoke -n -s work '{script}'; echo $? >&2; }} | {{ head -n 1; exec <&-; echo >{}; }}",
         outlast_tests::binaries::outlast().display(),
         gate.word(),
     );
