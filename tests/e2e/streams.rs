@@ -213,6 +213,23 @@ fn many_lines_come_once_and_in_order() {
     assert_stream(&output.stderr, numbered(20_000).as_bytes());
 }
 
+/// A failure shows where the streams part, and not the streams.
+#[track_caller]
+fn assert_large(mut output: Output, stdout: &[u8], stderr: &str) {
+    let received = std::mem::take(&mut output.stdout);
+    output.success().stderr_is(stderr);
+    assert_stream(&received, stdout);
+}
+
+/// What passes a session's quota while its client is slower than the command is dropped, and the
+/// client is told, unless the command waits.
+fn with_patient_session(world: World) -> World {
+    world
+        .outlast(&["new", world.host, "-n", "work", "--buffering", "block"])
+        .success();
+    world
+}
+
 /// 64 MiB up, with a checksum made there; and 64 MiB down, with the bytes compared here.
 fn large_streams_pass(world: &World) {
     let bytes = binary(LARGE);
@@ -225,20 +242,19 @@ fn large_streams_pass(world: &World) {
     let output = world.invoke(
         "cat /var/tmp/outlast-large.$$; sha256sum </var/tmp/outlast-large.$$ >&2; rm /var/tmp/outlast-large.$$",
     );
-    output.success().stderr_is(&expected);
-    output.stdout_is_stream(&bytes);
+    assert_large(output, &bytes, &expected);
 }
 
 #[test]
 fn large_streams_pass_unchanged() {
-    let world = World::new().with_session();
+    let world = with_patient_session(World::new());
     large_streams_pass(&world);
     world.remove_and_leave_nothing();
 }
 
 #[test]
 fn large_streams_pass_unchanged_on_this_computer() {
-    let world = World::local().with_session();
+    let world = with_patient_session(World::local());
     large_streams_pass(&world);
     world.outlast(&["remove", "work"]).success();
 }
@@ -246,11 +262,10 @@ fn large_streams_pass_unchanged_on_this_computer() {
 /// Both directions full at the same time.
 #[test]
 fn large_stream_there_and_back_at_once() {
-    let world = World::new().with_session();
+    let world = with_patient_session(World::new());
     let bytes = binary(LARGE);
     let output = world.feed("tee >(sha256sum >&2); wait $!", &bytes);
-    output.success().stderr_is(&checksum(&bytes));
-    output.stdout_is_stream(&bytes);
+    assert_large(output, &bytes, &checksum(&bytes));
     world.remove_and_leave_nothing();
 }
 
