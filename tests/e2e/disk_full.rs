@@ -17,6 +17,7 @@ struct Disk {
 
 impl Disk {
     /// `None` where mounting is not allowed.
+    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
     fn mount(options: &str) -> Option<Self> {
         let directory = tempfile::Builder::new()
             .prefix("outlast-disk.")

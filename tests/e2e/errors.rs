@@ -73,7 +73,8 @@ fn something_else_as_the_subsystem() {
     for (command, says) in [
         ("/bin/echo I am no subsystem", "I am no subsystem"),
         ("/bin/false", ""),
-        ("/nowhere/outlast-subsystem", "No such file"),
+        // What it says on stderr goes to sshd's log.
+        ("/nowhere/outlast-subsystem", "status 127"),
         ("head -c 200000 /dev/zero", ""),
     ] {
         let sshd = Sshd::builder()

@@ -202,7 +202,7 @@ fn max_sessions_0_is_an_error_and_not_a_loop() {
     let sshd = outlast_tests::Sshd::builder().max_sessions(0).start();
     let stage = Stage::before(sshd);
     let output = run(&stage.machine, &["new", "server"]);
-    one_error(&output, 255, &["server", "channel"], "MaxSessions");
+    one_error(&output, 255, &["refuses", "channel"], "MaxSessions");
 }
 
 /// The socket of a mux that was killed is in the way of nobody.

@@ -211,6 +211,12 @@ impl<'a> Foreground<'a> {
                 self.from = Some(submitted.from);
                 self.with_cursor(|cursor| cursor.begin(submitted.invocation, submitted.from));
                 accepted(caller, &submitted);
+                if submitted.stdin_offset > 0 {
+                    // What was taken while this command line had no mux makes room in its window.
+                    let offset = submitted.stdin_offset;
+                    let closed = false;
+                    caller.send(&Taken { offset, closed }.into(), Bytes::new());
+                }
                 Ok(())
             }
             Some(Err(refused)) => Err(Failure::from(&refused).into()),

@@ -33,7 +33,8 @@ struct Reader {
 
 #[derive(Debug, Default)]
 struct Input {
-    /// Everything below was taken by the command.
+    /// Everything below was taken by the command. More than was given here, where an earlier
+    /// attachment had given it.
     taken: u64,
     /// Bytes from `taken` on, given but perhaps not taken.
     pending: VecDeque<Bytes>,
@@ -154,8 +155,13 @@ impl Attachment {
         if input.closed || bytes.is_empty() {
             return;
         }
+        let known = input.taken.saturating_sub(input.given);
         input.given = input.given.saturating_add(bytes.len() as u64);
-        input.pending.push_back(bytes);
+        let mut bytes = bytes;
+        bytes.advance(usize::try_from(known).map_or(bytes.len(), |known| known.min(bytes.len())));
+        if !bytes.is_empty() {
+            input.pending.push_back(bytes);
+        }
         self.send_input(invocation);
     }
 
@@ -176,7 +182,7 @@ impl Attachment {
         let Some(input) = self.inputs.get_mut(&invocation) else {
             return;
         };
-        let mut done = offset.min(input.given).saturating_sub(input.taken);
+        let mut done = offset.saturating_sub(input.taken);
         input.taken = input.taken.saturating_add(done);
         input.sent = input.sent.max(input.taken);
         while let Some(front) = input.pending.front_mut() {
@@ -429,6 +435,30 @@ mod tests {
         attachment.link_down();
         attachment.link_up();
         assert_eq!(stdin_of(&drain(&mut attachment)), (None, vec![], false));
+    }
+
+    /// The command took a whole window while nobody held the session: what is given again from
+    /// where the last attachment knew it to be must not fill this one's window.
+    #[test]
+    fn input_that_was_taken_meanwhile_is_not_sent_again() {
+        let id = InvocationId(Uuid::from_u128(1));
+        let mut attachment = Attachment::default();
+        attachment.link_up();
+        attachment.resume_input(id, 10);
+        attachment.submit(submit(id), Bytes::new());
+        attachment.submitted(&Submitted {
+            invocation: id,
+            ahead: 0,
+            stdin_offset: 10 + STDIN_WINDOW,
+            from: Seq(1),
+        });
+        let window = usize::try_from(STDIN_WINDOW).unwrap();
+        attachment.stdin(id, Bytes::from(vec![1; window - 1]));
+        assert_eq!(stdin_of(&drain(&mut attachment)), (None, vec![], false));
+        attachment.stdin(id, Bytes::from_static(&[1, 2, 3]));
+        attachment.stdin_end(id);
+        let rest = (Some(10 + STDIN_WINDOW), vec![2, 3], true);
+        assert_eq!(stdin_of(&drain(&mut attachment)), rest);
     }
 
     #[test]
