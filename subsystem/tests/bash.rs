@@ -345,8 +345,8 @@ tests! {
 
     async fn an_int_trap_of_the_users_is_theirs() {
         let mut bench = Bench::open().await;
-        let ran = bench.interrupted("sleep 1000 >/dev/null 2>&1 & trap 'echo caught' INT; echo go; wait; echo after", false).await;
-        assert!(ran.out().starts_with("go\ncaught\n") && ran.out().ends_with("\nafter\n"), "{}", ran.out());
+        let ran = bench.interrupted("sleep 1000 >/dev/null 2>&1 & trap 'echo caught; stop=1' INT; echo go; until [[ $stop ]]; do :; done; echo after; trap 'echo caught' INT", false).await;
+        assert_eq!((ran.out(), ran.status), ("go\ncaught\nafter\n", Code(0)));
         assert_eq!(bench.run("kill %1; exit 3").await.status, Code(3));
         assert_eq!(bench.run("trap -p INT").await.out(), "trap -- 'echo caught' SIGINT\n");
         bench.close().await;
@@ -362,15 +362,75 @@ tests! {
     async fn terminate_and_kill_leave_the_shell_and_older_jobs() {
         let mut bench = Bench::open().await;
         bench.run("sleep 1000 >/dev/null 2>&1 & old=$!").await;
-        bench.wait_a_tick().await;
         let mut started = bench.start("echo go; sleep 1000; echo next $?; sh -c 'trap \"\" TERM; echo deaf; while :; do sleep 1000; done'; echo last $?", false);
-        started.read_until("go\n").await;
+        bench.read_until(&mut started, "go\n").await;
         bench.runspace.terminate();
-        started.read_until("deaf\n").await;
+        bench.read_until(&mut started, "deaf\n").await;
         bench.runspace.kill();
-        assert_eq!(bench.completion().await, Ok(Code(0)));
-        assert_eq!(started.read_to_end().await.0, b"go\nnext 143\ndeaf\nlast 137\n");
+        assert_eq!(bench.completion().await, Ok(Code(137)));
+        assert_eq!(started.read_to_end().await.0, b"go\nnext 143\ndeaf\n");
         assert_eq!(bench.run("kill -0 $old && echo alive").await.out(), "alive\n");
+        bench.close().await;
+    }
+
+    async fn an_interrupt_right_after_the_start_is_enough() {
+        let mut bench = Bench::open().await;
+        for round in 0..20 {
+            for script in ["sleep 1000", "while :; do :; done", "while :; do /bin/true; done", "cat", "(sleep 1000)", "x=$(sleep 1000)"] {
+                let mut started = bench.start(script, true);
+                for _ in 0..round % 4 * 500 {
+                    tokio::task::yield_now().await;
+                }
+                bench.runspace.interrupt();
+                assert_eq!(bench.completion().await, Ok(Code(130)), "{script}");
+                started.read_to_end().await;
+            }
+        }
+        bench.close().await;
+    }
+
+    async fn an_interrupt_near_the_end_is_not_the_next_ones() {
+        let mut bench = Bench::open().await;
+        for round in 0..200 {
+            let mut started = bench.start("echo go", false);
+            started.read_until("go\n").await;
+            for _ in 0..round * 3 {
+                tokio::task::yield_now().await;
+            }
+            bench.runspace.interrupt();
+            let status = bench.completion().await.unwrap();
+            assert!(status == Code(130) || status == Code(0), "{status:?}");
+            let ran = bench.run("echo ok").await;
+            assert_eq!((ran.out(), ran.status), ("ok\n", Code(0)));
+        }
+        bench.close().await;
+    }
+
+    async fn kill_ends_what_ignores_everything() {
+        let mut bench = Bench::open().await;
+        let pid = bench.runspace.pid();
+        bench.run("sleep 1000 >/dev/null 2>&1 & old=$!; x=5").await;
+        for script in [
+            "trap '' INT TERM HUP; echo go; while :; do :; done", "f() { while :; do sleep 1000; done; }; echo go; f",
+            "trap 'echo no' INT; echo go; read x <>fifo", "trap '' INT; echo go; wait", "sh -c 'trap \"\" INT TERM; while :; do :; done' & echo go; wait $!",
+            "trap '' INT; echo go; (trap '' TERM; while :; do :; done); echo no", "echo go; y=$(trap '' INT; while :; do :; done); echo no",
+        ] {
+            let mut started = bench.start(&format!("[[ -p fifo ]] || mkfifo fifo; {script}"), false);
+            started.read_until("go\n").await;
+            bench.runspace.kill();
+            assert_eq!(bench.completion().await, Ok(Code(137)), "{script}");
+            assert_eq!(started.read_to_end().await.0, b"go\n", "{script}");
+            assert_eq!(bench.run("trap - INT; echo $$ $x; kill -0 $old").await.out(), format!("{pid} 5\n"), "{script}");
+        }
+        bench.close().await;
+    }
+
+    async fn kill_ends_the_session_if_it_must() {
+        let mut bench = Bench::open().await;
+        let mut started = bench.start("trap '' STKFLT INT; echo go; while :; do :; done", false);
+        started.read_until("go\n").await;
+        bench.runspace.kill();
+        assert_eq!(bench.completion().await, Err(Signal(9)));
         bench.close().await;
     }
 

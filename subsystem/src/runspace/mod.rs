@@ -14,6 +14,7 @@ mod quote;
 mod shell;
 mod spec;
 mod status;
+mod stop;
 mod terminal;
 mod tree;
 
@@ -26,6 +27,7 @@ use std::time::Duration;
 
 use outlast_protocol::outcome::ExitStatus;
 use rustix::process::Signal;
+use tokio::time::Instant;
 
 use self::engine::{Engine, Launch};
 pub use self::error::{OpenError, OpenFailure, StartError};
@@ -33,7 +35,9 @@ use self::invocation::Invocation;
 use self::shell::Shell;
 pub use self::spec::{Command, Configuration, Event, Pipes, RunspaceSpec, StartSpec};
 use self::status::{Report, StatusChannel};
+use self::stop::{Level, Stop, Strays, Target};
 use self::terminal::Terminal;
+use self::tree::Beginning;
 
 /// How long the dead are waited for at most, after SIGKILL: a process in an uninterruptible
 /// wait must not hold us.
@@ -48,13 +52,13 @@ pub struct Runspace {
     status: StatusChannel,
     /// Held in both directions: the driver never sees the end of it while we live.
     control: OwnedFd,
-    /// Lets the driver read back what it wrote, without a file or a process.
-    _loop: OwnedFd,
     invocation: Option<Invocation>,
     /// Whether the invocation is a plain command.
     argv: bool,
-    /// When the invocation began, in ticks of /proc.
-    began: u64,
+    began: Beginning,
+    /// The stop that is wanted, until the invocation has ended.
+    stop: Option<Stop>,
+    strays: Option<Strays>,
     /// Whether the driver wants something set again at the start of the next script.
     resume: bool,
     events: VecDeque<Event>,
@@ -76,10 +80,11 @@ impl Runspace {
             terminal,
             status: channels.status,
             control: channels.control,
-            _loop: channels.echo,
             invocation: None,
             argv: false,
-            began: 0,
+            began: Beginning::default(),
+            stop: None,
+            strays: None,
             resume: false,
             events: VecDeque::new(),
             exited: false,
@@ -143,7 +148,8 @@ impl Runspace {
         let (invocation, pipes) = Invocation::prepare(&self.directory, number, start.stdin, &job)?;
         let stdin = if start.stdin { "i" } else { "" };
         let line = format!("{number}:{stdin}{}\n", job.flags);
-        self.began = tree::now();
+        self.began = Beginning::now(self.shell.pid());
+        self.stop = None;
         self.argv = matches!(start.command, Command::Argv(_));
         rustix::io::write(&self.control, line.as_bytes()).map_err(|error| {
             StartError::Directory {
@@ -161,6 +167,10 @@ impl Runspace {
             if let Some(event) = self.events.pop_front() {
                 return event;
             }
+            let stop = self.stop.as_ref().filter(|_| self.is_running());
+            let stop = stop.map(Stop::next);
+            let strays = self.strays.as_ref().map(|strays| strays.next);
+            let stop = stop.into_iter().chain(strays).min();
             tokio::select! {
                 biased;
                 report = self.status.next() => match report {
@@ -168,6 +178,7 @@ impl Runspace {
                     Err(_error) => self.on_exit(ExitStatus::Signal(0)),
                 },
                 bytes = self.terminal.read() => self.events.push_back(Event::Pty(bytes)),
+                () = due(stop) => self.act(),
                 ended = self.shell.ended() => {
                     self.on_exit(ended.unwrap_or(ExitStatus::Signal(0)));
                 }
@@ -185,6 +196,7 @@ impl Runspace {
                 if let Some(invocation) = self.invocation.as_mut().filter(|it| it.number == number)
                 {
                     invocation.running();
+                    self.act();
                 }
             }
             Report::Completed {
@@ -195,6 +207,7 @@ impl Runspace {
                 // Anybody may write to the FIFO by its path, so only the expected counts.
                 if self.running() == Some(number) {
                     self.invocation = None;
+                    self.sweep();
                     self.resume = resume;
                     let status = if self.argv { signalled(status) } else { status };
                     self.events.push_back(Event::Completed { number, status });
@@ -218,29 +231,67 @@ impl Runspace {
         self.events.push_back(Event::Exited(status));
     }
 
-    /// Presses ^C: the invocation ends with 130 unless it has a trap of its own. As at any
-    /// terminal, pressed in the instant a job is being started it may hit neither the shell nor
-    /// the job: callers press again, then escalate.
+    /// Presses ^C, for the shell and for its job: the invocation ends with 130 unless it has a
+    /// trap of its own or the job goes on all the same. One call is enough.
     pub fn interrupt(&mut self) {
-        if self.invocation.is_some() {
-            self.terminal.interrupt();
-        }
+        self.want(Level::Interrupt);
     }
 
     /// Asks what the invocation runs to terminate. The shell goes on with the script.
     pub fn terminate(&mut self) {
-        self.signal(Signal::TERM);
+        self.want(Level::Terminate);
     }
 
-    /// Kills what the invocation runs. A script that loops in the shell itself and ignores ^C
-    /// can only be ended with the shell, by [`Runspace::close`].
+    /// Kills what the invocation runs, and ends it with 137: a few seconds later by killing the
+    /// shell, if it must be.
     pub fn kill(&mut self) {
-        self.signal(Signal::KILL);
+        self.want(Level::Kill);
     }
 
-    fn signal(&self, signal: Signal) {
+    fn want(&mut self, level: Level) {
         if self.invocation.is_some() && !self.shell.has_ended() {
-            tree::signal_since(self.shell.pid(), self.began, signal);
+            self.stop = Some(Stop::new(level));
+            self.act();
+        }
+    }
+
+    /// Whether the driver has said so. Before it has, a signal would hit the driver.
+    fn is_running(&self) -> bool {
+        self.invocation.as_ref().is_some_and(Invocation::is_running)
+    }
+
+    /// Does what is due about stopping.
+    fn act(&mut self) {
+        let is_running = self.is_running();
+        let target = Target {
+            shell: self.shell.pid(),
+            terminal: &self.terminal,
+            beginning: &self.began,
+        };
+        let now = Instant::now();
+        if let Some(stop) = self.stop.as_mut().filter(|_| is_running)
+            && stop.next() <= now
+            && !stop.act(&target)
+        {
+            self.stop = None;
+        }
+        if let Some(strays) = self.strays.as_mut()
+            && strays.next <= now
+            && !strays.act()
+        {
+            self.strays = None;
+        }
+    }
+
+    /// The invocation has ended.
+    fn sweep(&mut self) {
+        let target = Target {
+            shell: self.shell.pid(),
+            terminal: &self.terminal,
+            beginning: &self.began,
+        };
+        if let Some(stop) = self.stop.take() {
+            self.strays = stop.strays(&target);
         }
     }
 
@@ -285,19 +336,27 @@ fn signalled(status: ExitStatus) -> ExitStatus {
     }
 }
 
+/// When a stop wants to be looked after.
+async fn due(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
 struct Channels {
     status: StatusChannel,
     control: OwnedFd,
-    echo: OwnedFd,
 }
 
 fn prepare(directory: &Path, launch: &Launch) -> io::Result<Channels> {
     for (name, content) in &launch.files {
         invocation::write(&directory.join(name), content)?;
     }
+    // Lets the driver read back what it wrote, without a file or a process.
+    drop(fifo::create(&directory.join("loop"))?);
     Ok(Channels {
         status: StatusChannel::create(directory)?,
         control: fifo::create(&directory.join("control"))?,
-        echo: fifo::create(&directory.join("loop"))?,
     })
 }
