@@ -10,6 +10,8 @@
 
 mod runspace;
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use outlast_protocol::outcome::ExitStatus::{Code, Signal};
@@ -565,6 +567,45 @@ tests! {
             let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
             assert!(state.is_empty() || state.contains(") Z "), "{pid} is alive: {state}");
         }
+    }
+
+    async fn a_killed_host_takes_the_shell_and_its_job_along() {
+        for script in [
+            "true", "sh -c 'echo $$; exec sleep 1000'", "echo $$; read line", "echo $$; while :; do :; done",
+            "echo $$; trap 'exit 3' HUP; sleep 1000", "(sleep 1000)", "trap '' HUP; echo $$; read line",
+        ] {
+            let home = tempfile::tempdir().unwrap();
+            let mut host = std::process::Command::new(std::env::current_exe().unwrap());
+            let host = host.args(["--exact", "host", "--ignored", "--nocapture"]).env("TMPDIR", home.path());
+            let mut host = host.env("OUTLAST_TEST_SCRIPT", script).stdout(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
+            let lines = BufReader::new(host.stdout.take().unwrap()).lines().map(Result::unwrap);
+            let line = lines.skip_while(|line| !line.contains("pids ")).next().unwrap();
+            let pids = line.split("pids ").nth(1).unwrap().split(' ').map(|pid| runspace::End::of(pid.parse().unwrap()));
+            let ends: Vec<_> = pids.collect();
+            host.kill().unwrap();
+            host.wait().unwrap();
+            for end in ends {
+                let gone = tokio::time::timeout(Duration::from_secs(10), end.wait()).await;
+                assert!(gone.is_ok(), "something outlives its host: {script}");
+            }
+        }
+    }
+
+    #[ignore = "the host that the test above kills"]
+    async fn host() {
+        let Ok(script) = std::env::var("OUTLAST_TEST_SCRIPT") else { return };
+        let mut bench = Bench::open().await;
+        let shell = bench.runspace.pid();
+        let mut started = bench.start(&script, true);
+        let mut job = String::new();
+        if script == "true" {
+            bench.completion().await.unwrap();
+        } else if script.contains("echo") {
+            job = started.read_line().await;
+        }
+        println!("pids {}", format!("{shell} {job}").trim());
+        bench.completion().await.unwrap();
+        std::future::pending::<()>().await;
     }
 
     async fn nothing_remains_in_the_directory_between_invocations() {

@@ -12,6 +12,7 @@ use outlast_subsystem::runspace::{
 };
 use outlast_subsystem::sys::readiness;
 use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags};
 use tokio::io::{Interest, unix::AsyncFd};
 
 pub(crate) struct Home(tempfile::TempDir);
@@ -216,6 +217,12 @@ impl Started {
         }
     }
 
+    pub(crate) async fn read_line(&mut self) -> String {
+        self.read_until("\n").await;
+        let line = String::from_utf8_lossy(&self.stdout.bytes).into_owned();
+        line.trim().to_owned()
+    }
+
     pub(crate) async fn read_to_end(&mut self) -> (Vec<u8>, Vec<u8>) {
         let Self { stdout, stderr, .. } = self;
         tokio::join!(stdout.read_all(), stderr.read_all());
@@ -272,4 +279,19 @@ async fn write(stdin: Option<OwnedFd>, input: Option<&[u8]>) -> bool {
         }
     }
     false
+}
+
+/// The end of a process that is not our child.
+pub(crate) struct End(AsyncFd<OwnedFd>);
+
+impl End {
+    pub(crate) fn of(pid: i32) -> Self {
+        let pid = Pid::from_raw(pid).unwrap();
+        let end = rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK).unwrap();
+        Self(readiness::watch(end, Interest::READABLE).unwrap())
+    }
+
+    pub(crate) async fn wait(&self) {
+        let _ready = self.0.readable().await.unwrap();
+    }
 }
