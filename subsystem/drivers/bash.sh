@@ -132,6 +132,18 @@ __outlast_wait() {
 
 __outlast_rename() { __outlast_renamed=$0; BASH_ARGV0=$1; }
 
+# What the host types when it finds the shell at a prompt in the middle of an invocation: ^C or
+# an error threw it back after PROMPT_COMMAND had been set or unset. The line leaves the history.
+__outlast_reenter() {
+  __outlast_exit=${__outlast_exit:-$?}
+  \builtin local HISTTIMEFORMAT= entry=
+  entry=$(\builtin history 1)
+  if [[ $entry =~ ^[[:space:]]*([0-9]+)[*[:space:]]+.*__outlast_reenter ]]; then
+    \builtin history -d "${BASH_REMATCH[1]}"
+  fi
+  __outlast_keep_prompt
+}
+
 # The way out that cannot be intercepted (`builtin exit`, `set -e` with an ERR trap of the
 # user's): write the state down and become a fresh shell with the same process id, terminal
 # and children. Only the job table is lost. Without a host (who held the terminal), or at rest,

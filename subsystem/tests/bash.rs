@@ -480,6 +480,24 @@ tests! {
         bench.close().await;
     }
 
+    async fn a_lost_driver_is_brought_back() {
+        let mut bench = Bench::open().await;
+        bench.run("x=5").await;
+        for script in [
+            "unset PROMPT_COMMAND; echo go; sleep 1000", "PROMPT_COMMAND='echo mine'; echo go; while :; do :; done",
+            "PROMPT_COMMAND=; PS1=; HISTCONTROL=; echo go; read x", "set +o emacs; unset PROMPT_COMMAND; echo go; sleep 1000",
+        ] {
+            let ran = bench.interrupted(script, true).await;
+            assert_eq!((ran.out(), ran.status), ("go\n", Code(130)), "{script}");
+            let ran = bench.run("echo $x; history | grep -c reenter").await;
+            assert_eq!(ran.out(), "5\n0\n", "{script}");
+        }
+        let ran = bench.run("unset PROMPT_COMMAND; : ${nope:?}").await;
+        assert_eq!((ran.out(), ran.status), ("", Code(1)));
+        assert_eq!(bench.run("echo ok").await.out(), "ok\n");
+        bench.close().await;
+    }
+
     async fn login_files_are_read_at_top_level() {
         let home = Home::new();
         home.write(".bash_profile", "declare -A profile=([a]=1)\n. ~/.bashrc\n");
@@ -578,8 +596,8 @@ tests! {
             let mut host = std::process::Command::new(std::env::current_exe().unwrap());
             let host = host.args(["--exact", "host", "--ignored", "--nocapture"]).env("TMPDIR", home.path());
             let mut host = host.env("OUTLAST_TEST_SCRIPT", script).stdout(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
-            let lines = BufReader::new(host.stdout.take().unwrap()).lines().map(Result::unwrap);
-            let line = lines.skip_while(|line| !line.contains("pids ")).next().unwrap();
+            let mut lines = BufReader::new(host.stdout.take().unwrap()).lines().map(Result::unwrap);
+            let line = lines.find(|line| line.contains("pids ")).unwrap();
             let pids = line.split("pids ").nth(1).unwrap().split(' ').map(|pid| runspace::End::of(pid.parse().unwrap()));
             let ends: Vec<_> = pids.collect();
             host.kill().unwrap();

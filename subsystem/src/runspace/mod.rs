@@ -5,11 +5,13 @@
 //! runs. An invocation's standard streams are FIFOs too, opened by path, so its children see
 //! descriptors 0, 1 and 2 and nothing else.
 
+mod attend;
 mod bash;
 mod engine;
 mod error;
 mod fifo;
 mod invocation;
+mod prompt;
 mod quote;
 mod shell;
 mod spec;
@@ -27,15 +29,15 @@ use std::time::Duration;
 
 use outlast_protocol::outcome::ExitStatus;
 use rustix::process::Signal;
-use tokio::time::Instant;
 
 use self::engine::{Engine, Launch};
 pub use self::error::{OpenError, OpenFailure, StartError};
 use self::invocation::Invocation;
+use self::prompt::Prompt;
 use self::shell::Shell;
 pub use self::spec::{Command, Configuration, Event, Pipes, RunspaceSpec, StartSpec};
 use self::status::{Report, StatusChannel};
-use self::stop::{Level, Stop, Strays, Target};
+use self::stop::{Stop, Strays};
 use self::terminal::Terminal;
 use self::tree::Beginning;
 
@@ -59,6 +61,7 @@ pub struct Runspace {
     /// The stop that is wanted, until the invocation has ended.
     stop: Option<Stop>,
     strays: Option<Strays>,
+    prompt: Option<Prompt>,
     /// Whether the driver wants something set again at the start of the next script.
     resume: bool,
     events: VecDeque<Event>,
@@ -85,6 +88,7 @@ impl Runspace {
             began: Beginning::default(),
             stop: None,
             strays: None,
+            prompt: None,
             resume: false,
             events: VecDeque::new(),
             exited: false,
@@ -167,18 +171,20 @@ impl Runspace {
             if let Some(event) = self.events.pop_front() {
                 return event;
             }
-            let stop = self.stop.as_ref().filter(|_| self.is_running());
-            let stop = stop.map(Stop::next);
-            let strays = self.strays.as_ref().map(|strays| strays.next);
-            let stop = stop.into_iter().chain(strays).min();
+            let next = self.next();
             tokio::select! {
                 biased;
                 report = self.status.next() => match report {
                     Ok(report) => self.on_report(report),
                     Err(_error) => self.on_exit(ExitStatus::Signal(0)),
                 },
-                bytes = self.terminal.read() => self.events.push_back(Event::Pty(bytes)),
-                () = due(stop) => self.act(),
+                bytes = self.terminal.read() => {
+                    self.events.push_back(Event::Pty(bytes));
+                    if self.is_running() && self.prompt.is_none() {
+                        self.prompt = Some(Prompt::suspected());
+                    }
+                }
+                () = attend::due(next) => self.act(),
                 ended = self.shell.ended() => {
                     self.on_exit(ended.unwrap_or(ExitStatus::Signal(0)));
                 }
@@ -231,70 +237,6 @@ impl Runspace {
         self.events.push_back(Event::Exited(status));
     }
 
-    /// Presses ^C, for the shell and for its job: the invocation ends with 130 unless it has a
-    /// trap of its own or the job goes on all the same. One call is enough.
-    pub fn interrupt(&mut self) {
-        self.want(Level::Interrupt);
-    }
-
-    /// Asks what the invocation runs to terminate. The shell goes on with the script.
-    pub fn terminate(&mut self) {
-        self.want(Level::Terminate);
-    }
-
-    /// Kills what the invocation runs, and ends it with 137: a few seconds later by killing the
-    /// shell, if it must be.
-    pub fn kill(&mut self) {
-        self.want(Level::Kill);
-    }
-
-    fn want(&mut self, level: Level) {
-        if self.invocation.is_some() && !self.shell.has_ended() {
-            self.stop = Some(Stop::new(level));
-            self.act();
-        }
-    }
-
-    /// Whether the driver has said so. Before it has, a signal would hit the driver.
-    fn is_running(&self) -> bool {
-        self.invocation.as_ref().is_some_and(Invocation::is_running)
-    }
-
-    /// Does what is due about stopping.
-    fn act(&mut self) {
-        let is_running = self.is_running();
-        let target = Target {
-            shell: self.shell.pid(),
-            terminal: &self.terminal,
-            beginning: &self.began,
-        };
-        let now = Instant::now();
-        if let Some(stop) = self.stop.as_mut().filter(|_| is_running)
-            && stop.next() <= now
-            && !stop.act(&target)
-        {
-            self.stop = None;
-        }
-        if let Some(strays) = self.strays.as_mut()
-            && strays.next <= now
-            && !strays.act()
-        {
-            self.strays = None;
-        }
-    }
-
-    /// The invocation has ended.
-    fn sweep(&mut self) {
-        let target = Target {
-            shell: self.shell.pid(),
-            terminal: &self.terminal,
-            beginning: &self.began,
-        };
-        if let Some(stop) = self.stop.take() {
-            self.strays = stop.strays(&target);
-        }
-    }
-
     /// Ends the shell and everything in its session: a hang-up, and after `grace` a kill. Only
     /// what made a session of its own (setsid, a daemon) is left alone.
     pub async fn close(mut self, grace: Duration) -> Option<ExitStatus> {
@@ -333,14 +275,6 @@ fn signalled(status: ExitStatus) -> ExitStatus {
     match status {
         ExitStatus::Code(code @ 129..=192) => ExitStatus::Signal(code - 128),
         other => other,
-    }
-}
-
-/// When a stop wants to be looked after.
-async fn due(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }
 
