@@ -7,9 +7,11 @@
 # error) ends in PROMPT_COMMAND again, which then reports `$?`.
 #
 # Nothing may rely on a command that the user can redefine: hence `\builtin`. Nothing stays open
-# between uses: children see descriptors 0, 1 and 2 only.
+# between uses: children see descriptors 0, 1 and 2 only. What the driver writes to is opened
+# with `<>`, which does not wait for a reader: the host may be gone.
 
-__outlast_tell() { \builtin printf '%s\n' "$1" >"$__outlast_dir/status"; }
+# (`1<>` would come out of `declare -f` as `<>`.)
+__outlast_tell() { \builtin printf '%s\n' "$1" <>"$__outlast_dir/status" >&0; }
 
 # Ends the running invocation with status $1 and keeps this process, and so its job table:
 # SIGINT is the one thing that unwinds functions, loops, sourced files, evals and traps at once.
@@ -19,7 +21,13 @@ __outlast_leave() {
   __outlast_int=$(\builtin trap -p INT)
   \builtin trap - INT
   \builtin kill -INT "$$"
-  while :; do :; done
+  # While a command substitution is read, SIGINT is blocked until this has returned.
+  [[ $# -gt 1 ]] || while :; do :; done
+}
+
+# The host's last resort, on a signal that nobody uses: it also ends what ignores SIGINT.
+__outlast_killed() {
+  [[ -z $__outlast_running || $BASHPID != "$$" ]] || __outlast_leave 137 later 2>/dev/null
 }
 
 # `exit` ends the invocation, not the session. In a subshell it is the real one.
@@ -87,24 +95,20 @@ __outlast_keep_prompt() {
 
 # Runs at top level first thing after an invocation: $1 is its status.
 __outlast_enter() {
-  \builtin local traps=
   __outlast_resume=
   case $- in *x*) \builtin set +x; __outlast_resume='\builtin set -x; ' ;; esac
   case $- in *v*) \builtin set +v; __outlast_resume+='\builtin set -v; ' ;; esac
   if [[ -n $__outlast_int ]]; then \builtin eval "$__outlast_int"; __outlast_int=; fi
-  if \builtin printf '\0' >"$__outlast_dir/loop"; then
-    \builtin read -r -d '' traps <"$__outlast_dir/loop" || traps=
-  fi
-  [[ $traps == "$__outlast_traps" ]] || __outlast_sort_traps "$traps"
+  [[ $__outlast_seen == "$__outlast_traps" ]] || __outlast_sort_traps "$__outlast_seen"
   __outlast_keep_prompt
   if [[ -n $__outlast_renamed ]]; then BASH_ARGV0=$__outlast_renamed; __outlast_renamed=; fi
   if [[ -z $__outlast_opened ]]; then
     __outlast_opened=1
     __outlast_tell "opened ${__outlast_resume:+resume}"
   elif [[ -n $__outlast_running ]]; then
-    \builtin set -- "$__outlast_running" "${__outlast_exit:-$1}"
+    # In this order: after a ^C in between it is told twice, which the host bears.
+    __outlast_tell "completed $__outlast_running ${__outlast_exit:-$1} ${__outlast_resume:+resume}"
     __outlast_running= __outlast_exit=
-    __outlast_tell "completed $1 $2 ${__outlast_resume:+resume}"
   fi
 }
 
@@ -112,9 +116,11 @@ __outlast_enter() {
 # The long time-out keeps the user's TMOUT away.
 __outlast_wait() {
   \builtin local line=
+  # The host held the terminal. With SIGHUP ignored, only this tells that it is gone.
+  [[ -t 0 || -t 2 ]] || \builtin exit 129
   until \builtin read -r -t 999999999 line <"$__outlast_dir/control"; do
     # 1 is the end of the file, or no file: the host is gone. Above 128 it was a signal.
-    [[ $? -gt 128 ]] || \builtin exit 129
+    [[ $? -gt 128 && ( -t 0 || -t 2 ) ]] || \builtin exit 129
   done
   __outlast_running=${line%%:*}
   __outlast_file=$__outlast_dir/$__outlast_running.sh
@@ -126,11 +132,25 @@ __outlast_wait() {
 
 __outlast_rename() { __outlast_renamed=$0; BASH_ARGV0=$1; }
 
+# What the host types when it finds the shell at a prompt in the middle of an invocation: ^C or
+# an error threw it back after PROMPT_COMMAND had been set or unset. The line leaves the history.
+__outlast_reenter() {
+  __outlast_exit=${__outlast_exit:-$?}
+  \builtin local HISTTIMEFORMAT= entry=
+  entry=$(\builtin history 1)
+  if [[ $entry =~ ^[[:space:]]*([0-9]+)[*[:space:]]+.*__outlast_reenter ]]; then
+    \builtin history -d "${BASH_REMATCH[1]}"
+  fi
+  __outlast_keep_prompt
+}
+
 # The way out that cannot be intercepted (`builtin exit`, `set -e` with an ERR trap of the
 # user's): write the state down and become a fresh shell with the same process id, terminal
-# and children. Only the job table is lost. Without a host, or at rest, it is the real end.
+# and children. Only the job table is lost. Without a host (who held the terminal), or at rest,
+# it is the real end.
 __outlast_rescue() {
   [[ -n $__outlast_running && -p $__outlast_dir/control ]] || \builtin return 0
+  { : <>/dev/tty; } 2>/dev/null || \builtin return 0
   __outlast_options=$(\builtin shopt -p; \builtin set +o)
   # `set -o history` is so anyway, and would record the lines after it.
   __outlast_options=${__outlast_options/"set -o history"/}
@@ -139,11 +159,9 @@ __outlast_rescue() {
   \builtin set +eux
   __outlast_cwd=$PWD __outlast_histfile=${HISTFILE-}
   HISTFILE=$__outlast_dir/history
-  \builtin printf '\0' >"$__outlast_dir/loop"
-  \builtin read -r -d '' -t 10 __outlast_traps <"$__outlast_dir/loop"
   {
     \builtin declare -p && \builtin declare -f && \builtin declare -F && \builtin alias -p &&
-      \builtin printf '%s\n' "$__outlast_traps" && { \builtin complete -p || :; } &&
+      \builtin printf '%s\n' "$__outlast_seen" && { \builtin complete -p || :; } &&
       \builtin printf '__outlast_whole=1\n'
   } >"$__outlast_dir/state" 2>/dev/null || \builtin return 0
   \builtin unset PROMPT_COMMAND
@@ -163,10 +181,14 @@ __outlast_traps=none; \__outlast_tell rescued; \builtin eval "$__outlast_options
 __outlast_running= __outlast_exit= __outlast_int= __outlast_resume= __outlast_renamed=
 __outlast_errtrace= __outlast_farewell= __outlast_prompts=0 __outlast_opened= __outlast_words=()
 # The traps themselves are short: they are read back byte by byte after every invocation.
-__outlast_end='__outlast_exit=${__outlast_exit:-$?} __outlast_args=("$@"); \builtin trap -p >"$__outlast_dir/loop"; \__outlast_rescue; \builtin eval "$__outlast_farewell"'
+# Held open in both directions all the while, the FIFO neither blocks nor keeps anything.
+__outlast_end='__outlast_exit=${__outlast_exit:-$?} __outlast_args=("$@"); [[ $BASHPID == $$ ]] || \builtin eval "$__outlast_stray"; { \builtin trap -p >&0; \builtin printf "\0" >&0; \builtin read -r -d "" __outlast_seen; } <>"$__outlast_dir/loop"; \__outlast_rescue; \builtin eval "$__outlast_farewell"'
+# A copy of the shell that ^C hits before it knows that it is one goes to the prompt as well.
+__outlast_stray='\builtin trap - EXIT; \builtin exit "${__outlast_exit:-$__outlast_status}"'
 __outlast_fail='__outlast_last=$?; [[ $- != *e* || $BASHPID != $$ || -z $__outlast_running ]] || \__outlast_leave "$__outlast_last"'
 __outlast_on_exit='\builtin eval "$__outlast_end"'
 __outlast_on_error='{ \builtin eval "$__outlast_fail"; } 2>/dev/null'
-__outlast_prompt='__outlast_status=$?; \builtin trap -p EXIT ERR DEBUG >"$__outlast_dir/loop"; \__outlast_enter "$__outlast_status"; case $__outlast_resume in *DEBUG*) \builtin trap - DEBUG ;; esac; while \__outlast_wait; do { \__outlast_tell "running $__outlast_running"; \builtin . "$__outlast_file" ${__outlast_words[@]+"${__outlast_words[@]}"}; } <"$__outlast_input" >"$__outlast_dir/$__outlast_running.out" 2>"$__outlast_dir/$__outlast_running.err"; __outlast_status=$?; \builtin trap -p EXIT ERR DEBUG >"$__outlast_dir/loop"; \__outlast_enter "$__outlast_status"; case $__outlast_resume in *DEBUG*) \builtin trap - DEBUG ;; esac; done'
+__outlast_prompt='__outlast_status=$?; [[ $BASHPID == $$ ]] || \builtin eval "$__outlast_stray"; { \builtin trap -p EXIT ERR DEBUG >&0; \builtin printf "\0" >&0; \builtin read -r -d "" __outlast_seen; } <>"$__outlast_dir/loop"; \__outlast_enter "$__outlast_status"; case $__outlast_resume in *DEBUG*) \builtin trap - DEBUG ;; esac; while \__outlast_wait; do { \__outlast_tell "running $__outlast_running"; \builtin . "$__outlast_file" ${__outlast_words[@]+"${__outlast_words[@]}"}; } <"$__outlast_input" >"$__outlast_dir/$__outlast_running.out" 2>"$__outlast_dir/$__outlast_running.err"; __outlast_status=$?; { \builtin trap -p EXIT ERR DEBUG >&0; \builtin printf "\0" >&0; \builtin read -r -d "" __outlast_seen; } <>"$__outlast_dir/loop"; \__outlast_enter "$__outlast_status"; case $__outlast_resume in *DEBUG*) \builtin trap - DEBUG ;; esac; done'
 \builtin printf -v __outlast_traps "trap -- '%s' EXIT\ntrap -- '%s' ERR\n" \
   "$__outlast_on_exit" "$__outlast_on_error"
+\builtin trap '\__outlast_killed' STKFLT

@@ -10,6 +10,8 @@
 
 mod runspace;
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use outlast_protocol::outcome::ExitStatus::{Code, Signal};
@@ -345,8 +347,8 @@ tests! {
 
     async fn an_int_trap_of_the_users_is_theirs() {
         let mut bench = Bench::open().await;
-        let ran = bench.interrupted("sleep 1000 >/dev/null 2>&1 & trap 'echo caught' INT; echo go; wait; echo after", false).await;
-        assert!(ran.out().starts_with("go\ncaught\n") && ran.out().ends_with("\nafter\n"), "{}", ran.out());
+        let ran = bench.interrupted("sleep 1000 >/dev/null 2>&1 & trap 'echo caught; stop=1' INT; echo go; until [[ $stop ]]; do :; done; echo after; trap 'echo caught' INT", false).await;
+        assert_eq!((ran.out(), ran.status), ("go\ncaught\nafter\n", Code(0)));
         assert_eq!(bench.run("kill %1; exit 3").await.status, Code(3));
         assert_eq!(bench.run("trap -p INT").await.out(), "trap -- 'echo caught' SIGINT\n");
         bench.close().await;
@@ -362,15 +364,75 @@ tests! {
     async fn terminate_and_kill_leave_the_shell_and_older_jobs() {
         let mut bench = Bench::open().await;
         bench.run("sleep 1000 >/dev/null 2>&1 & old=$!").await;
-        bench.wait_a_tick().await;
         let mut started = bench.start("echo go; sleep 1000; echo next $?; sh -c 'trap \"\" TERM; echo deaf; while :; do sleep 1000; done'; echo last $?", false);
-        started.read_until("go\n").await;
+        bench.read_until(&mut started, "go\n").await;
         bench.runspace.terminate();
-        started.read_until("deaf\n").await;
+        bench.read_until(&mut started, "deaf\n").await;
         bench.runspace.kill();
-        assert_eq!(bench.completion().await, Ok(Code(0)));
-        assert_eq!(started.read_to_end().await.0, b"go\nnext 143\ndeaf\nlast 137\n");
+        assert_eq!(bench.completion().await, Ok(Code(137)));
+        assert_eq!(started.read_to_end().await.0, b"go\nnext 143\ndeaf\n");
         assert_eq!(bench.run("kill -0 $old && echo alive").await.out(), "alive\n");
+        bench.close().await;
+    }
+
+    async fn an_interrupt_right_after_the_start_is_enough() {
+        let mut bench = Bench::open().await;
+        for round in 0..20 {
+            for script in ["sleep 1000", "while :; do :; done", "while :; do /bin/true; done", "cat", "(sleep 1000)", "x=$(sleep 1000)"] {
+                let mut started = bench.start(script, true);
+                for _ in 0..round % 4 * 500 {
+                    tokio::task::yield_now().await;
+                }
+                bench.runspace.interrupt();
+                assert_eq!(bench.completion().await, Ok(Code(130)), "{script}");
+                started.read_to_end().await;
+            }
+        }
+        bench.close().await;
+    }
+
+    async fn an_interrupt_near_the_end_is_not_the_next_ones() {
+        let mut bench = Bench::open().await;
+        for round in 0..200 {
+            let mut started = bench.start("echo go", false);
+            started.read_until("go\n").await;
+            for _ in 0..round * 3 {
+                tokio::task::yield_now().await;
+            }
+            bench.runspace.interrupt();
+            let status = bench.completion().await.unwrap();
+            assert!(status == Code(130) || status == Code(0), "{status:?}");
+            let ran = bench.run("echo ok").await;
+            assert_eq!((ran.out(), ran.status), ("ok\n", Code(0)));
+        }
+        bench.close().await;
+    }
+
+    async fn kill_ends_what_ignores_everything() {
+        let mut bench = Bench::open().await;
+        let pid = bench.runspace.pid();
+        bench.run("sleep 1000 >/dev/null 2>&1 & old=$!; x=5").await;
+        for script in [
+            "trap '' INT TERM HUP; echo go; while :; do :; done", "f() { while :; do sleep 1000; done; }; echo go; f",
+            "trap 'echo no' INT; echo go; read x <>fifo", "trap '' INT; echo go; wait", "sh -c 'trap \"\" INT TERM; while :; do :; done' & echo go; wait $!",
+            "trap '' INT; echo go; (trap '' TERM; while :; do :; done); echo no", "echo go; y=$(trap '' INT; while :; do :; done); echo no",
+        ] {
+            let mut started = bench.start(&format!("[[ -p fifo ]] || mkfifo fifo; {script}"), false);
+            started.read_until("go\n").await;
+            bench.runspace.kill();
+            assert_eq!(bench.completion().await, Ok(Code(137)), "{script}");
+            assert_eq!(started.read_to_end().await.0, b"go\n", "{script}");
+            assert_eq!(bench.run("trap - INT; echo $$ $x; kill -0 $old").await.out(), format!("{pid} 5\n"), "{script}");
+        }
+        bench.close().await;
+    }
+
+    async fn kill_ends_the_session_if_it_must() {
+        let mut bench = Bench::open().await;
+        let mut started = bench.start("trap '' STKFLT INT; echo go; while :; do :; done", false);
+        started.read_until("go\n").await;
+        bench.runspace.kill();
+        assert_eq!(bench.completion().await, Err(Signal(9)));
         bench.close().await;
     }
 
@@ -414,6 +476,24 @@ tests! {
         bench.run("unset PROMPT_COMMAND").await;
         bench.run("PROMPT_COMMAND+=('echo third')").await;
         assert_eq!(bench.run("unset PROMPT_COMMAND; exit 4").await.status, Code(4));
+        assert_eq!(bench.run("echo ok").await.out(), "ok\n");
+        bench.close().await;
+    }
+
+    async fn a_lost_driver_is_brought_back() {
+        let mut bench = Bench::open().await;
+        bench.run("x=5").await;
+        for script in [
+            "unset PROMPT_COMMAND; echo go; sleep 1000", "PROMPT_COMMAND='echo mine'; echo go; while :; do :; done",
+            "PROMPT_COMMAND=; PS1=; HISTCONTROL=; echo go; read x", "set +o emacs; unset PROMPT_COMMAND; echo go; sleep 1000",
+        ] {
+            let ran = bench.interrupted(script, true).await;
+            assert_eq!((ran.out(), ran.status), ("go\n", Code(130)), "{script}");
+            let ran = bench.run("echo $x; history | grep -c reenter").await;
+            assert_eq!(ran.out(), "5\n0\n", "{script}");
+        }
+        let ran = bench.run("unset PROMPT_COMMAND; : ${nope:?}").await;
+        assert_eq!((ran.out(), ran.status), ("", Code(1)));
         assert_eq!(bench.run("echo ok").await.out(), "ok\n");
         bench.close().await;
     }
@@ -505,6 +585,45 @@ tests! {
             let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
             assert!(state.is_empty() || state.contains(") Z "), "{pid} is alive: {state}");
         }
+    }
+
+    async fn a_killed_host_takes_the_shell_and_its_job_along() {
+        for script in [
+            "true", "sh -c 'echo $$; exec sleep 1000'", "echo $$; read line", "echo $$; while :; do :; done",
+            "echo $$; trap 'exit 3' HUP; sleep 1000", "(sleep 1000)", "trap '' HUP; echo $$; read line",
+        ] {
+            let home = tempfile::tempdir().unwrap();
+            let mut host = std::process::Command::new(std::env::current_exe().unwrap());
+            let host = host.args(["--exact", "host", "--ignored", "--nocapture"]).env("TMPDIR", home.path());
+            let mut host = host.env("OUTLAST_TEST_SCRIPT", script).stdout(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
+            let mut lines = BufReader::new(host.stdout.take().unwrap()).lines().map(Result::unwrap);
+            let line = lines.find(|line| line.contains("pids ")).unwrap();
+            let pids = line.split("pids ").nth(1).unwrap().split(' ').map(|pid| runspace::End::of(pid.parse().unwrap()));
+            let ends: Vec<_> = pids.collect();
+            host.kill().unwrap();
+            host.wait().unwrap();
+            for end in ends {
+                let gone = tokio::time::timeout(Duration::from_secs(10), end.wait()).await;
+                assert!(gone.is_ok(), "something outlives its host: {script}");
+            }
+        }
+    }
+
+    #[ignore = "the host that the test above kills"]
+    async fn host() {
+        let Ok(script) = std::env::var("OUTLAST_TEST_SCRIPT") else { return };
+        let mut bench = Bench::open().await;
+        let shell = bench.runspace.pid();
+        let mut started = bench.start(&script, true);
+        let mut job = String::new();
+        if script == "true" {
+            bench.completion().await.unwrap();
+        } else if script.contains("echo") {
+            job = started.read_line().await;
+        }
+        println!("pids {}", format!("{shell} {job}").trim());
+        bench.completion().await.unwrap();
+        std::future::pending::<()>().await;
     }
 
     async fn nothing_remains_in_the_directory_between_invocations() {

@@ -52,6 +52,10 @@ impl Engine for Bash {
         }
     }
 
+    fn reenter(&self) -> &'static [u8] {
+        b" \\__outlast_reenter\n"
+    }
+
     fn job(
         &self,
         directory: &Path,

@@ -30,6 +30,8 @@ pub(super) struct Job {
 /// [`Engine::job`] with `resume` set next time.
 pub(super) trait Engine {
     fn launch(&self, spec: &RunspaceSpec) -> Launch;
+    /// The line that brings a shell at its prompt back to the driver.
+    fn reenter(&self) -> &'static [u8];
     fn job(
         &self,
         directory: &Path,

@@ -16,6 +16,7 @@ use super::spec::Pipes;
 /// An invocation that the shell was told to run.
 pub(super) struct Invocation {
     pub(super) number: u64,
+    running: bool,
     /// Both ends of every pipe, until the shell has opened its own: without them the caller
     /// would see the end of a file that nobody has opened yet.
     guards: Vec<OwnedFd>,
@@ -33,6 +34,7 @@ impl Invocation {
     ) -> Result<(Self, Pipes), StartError> {
         let mut invocation = Self {
             number,
+            running: false,
             guards: Vec::new(),
             pipes: Vec::new(),
             files: Vec::new(),
@@ -78,9 +80,14 @@ impl Invocation {
         fifo::open(&path, direction)
     }
 
+    pub(super) fn is_running(&self) -> bool {
+        self.running
+    }
+
     /// The shell has opened its ends: ours must not keep the pipes alive, and nobody else has
     /// a business in them.
     pub(super) fn running(&mut self) {
+        self.running = true;
         self.guards.clear();
         for path in self.pipes.drain(..) {
             let _ = fs::remove_file(path);

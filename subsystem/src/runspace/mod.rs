@@ -5,15 +5,18 @@
 //! runs. An invocation's standard streams are FIFOs too, opened by path, so its children see
 //! descriptors 0, 1 and 2 and nothing else.
 
+mod attend;
 mod bash;
 mod engine;
 mod error;
 mod fifo;
 mod invocation;
+mod prompt;
 mod quote;
 mod shell;
 mod spec;
 mod status;
+mod stop;
 mod terminal;
 mod tree;
 
@@ -30,10 +33,13 @@ use rustix::process::Signal;
 use self::engine::{Engine, Launch};
 pub use self::error::{OpenError, OpenFailure, StartError};
 use self::invocation::Invocation;
+use self::prompt::Prompt;
 use self::shell::Shell;
 pub use self::spec::{Command, Configuration, Event, Pipes, RunspaceSpec, StartSpec};
 use self::status::{Report, StatusChannel};
+use self::stop::{Stop, Strays};
 use self::terminal::Terminal;
+use self::tree::Beginning;
 
 /// How long the dead are waited for at most, after SIGKILL: a process in an uninterruptible
 /// wait must not hold us.
@@ -48,13 +54,14 @@ pub struct Runspace {
     status: StatusChannel,
     /// Held in both directions: the driver never sees the end of it while we live.
     control: OwnedFd,
-    /// Lets the driver read back what it wrote, without a file or a process.
-    _loop: OwnedFd,
     invocation: Option<Invocation>,
     /// Whether the invocation is a plain command.
     argv: bool,
-    /// When the invocation began, in ticks of /proc.
-    began: u64,
+    began: Beginning,
+    /// The stop that is wanted, until the invocation has ended.
+    stop: Option<Stop>,
+    strays: Option<Strays>,
+    prompt: Option<Prompt>,
     /// Whether the driver wants something set again at the start of the next script.
     resume: bool,
     events: VecDeque<Event>,
@@ -76,10 +83,12 @@ impl Runspace {
             terminal,
             status: channels.status,
             control: channels.control,
-            _loop: channels.echo,
             invocation: None,
             argv: false,
-            began: 0,
+            began: Beginning::default(),
+            stop: None,
+            strays: None,
+            prompt: None,
             resume: false,
             events: VecDeque::new(),
             exited: false,
@@ -143,7 +152,8 @@ impl Runspace {
         let (invocation, pipes) = Invocation::prepare(&self.directory, number, start.stdin, &job)?;
         let stdin = if start.stdin { "i" } else { "" };
         let line = format!("{number}:{stdin}{}\n", job.flags);
-        self.began = tree::now();
+        self.began = Beginning::now(self.shell.pid());
+        self.stop = None;
         self.argv = matches!(start.command, Command::Argv(_));
         rustix::io::write(&self.control, line.as_bytes()).map_err(|error| {
             StartError::Directory {
@@ -161,13 +171,20 @@ impl Runspace {
             if let Some(event) = self.events.pop_front() {
                 return event;
             }
+            let next = self.next();
             tokio::select! {
                 biased;
                 report = self.status.next() => match report {
                     Ok(report) => self.on_report(report),
                     Err(_error) => self.on_exit(ExitStatus::Signal(0)),
                 },
-                bytes = self.terminal.read() => self.events.push_back(Event::Pty(bytes)),
+                bytes = self.terminal.read() => {
+                    self.events.push_back(Event::Pty(bytes));
+                    if self.is_running() && self.prompt.is_none() {
+                        self.prompt = Some(Prompt::suspected());
+                    }
+                }
+                () = attend::due(next) => self.act(),
                 ended = self.shell.ended() => {
                     self.on_exit(ended.unwrap_or(ExitStatus::Signal(0)));
                 }
@@ -185,6 +202,7 @@ impl Runspace {
                 if let Some(invocation) = self.invocation.as_mut().filter(|it| it.number == number)
                 {
                     invocation.running();
+                    self.act();
                 }
             }
             Report::Completed {
@@ -195,6 +213,7 @@ impl Runspace {
                 // Anybody may write to the FIFO by its path, so only the expected counts.
                 if self.running() == Some(number) {
                     self.invocation = None;
+                    self.sweep();
                     self.resume = resume;
                     let status = if self.argv { signalled(status) } else { status };
                     self.events.push_back(Event::Completed { number, status });
@@ -216,32 +235,6 @@ impl Runspace {
             self.invocation = None;
         }
         self.events.push_back(Event::Exited(status));
-    }
-
-    /// Presses ^C: the invocation ends with 130 unless it has a trap of its own. As at any
-    /// terminal, pressed in the instant a job is being started it may hit neither the shell nor
-    /// the job: callers press again, then escalate.
-    pub fn interrupt(&mut self) {
-        if self.invocation.is_some() {
-            self.terminal.interrupt();
-        }
-    }
-
-    /// Asks what the invocation runs to terminate. The shell goes on with the script.
-    pub fn terminate(&mut self) {
-        self.signal(Signal::TERM);
-    }
-
-    /// Kills what the invocation runs. A script that loops in the shell itself and ignores ^C
-    /// can only be ended with the shell, by [`Runspace::close`].
-    pub fn kill(&mut self) {
-        self.signal(Signal::KILL);
-    }
-
-    fn signal(&self, signal: Signal) {
-        if self.invocation.is_some() && !self.shell.has_ended() {
-            tree::signal_since(self.shell.pid(), self.began, signal);
-        }
     }
 
     /// Ends the shell and everything in its session: a hang-up, and after `grace` a kill. Only
@@ -288,16 +281,16 @@ fn signalled(status: ExitStatus) -> ExitStatus {
 struct Channels {
     status: StatusChannel,
     control: OwnedFd,
-    echo: OwnedFd,
 }
 
 fn prepare(directory: &Path, launch: &Launch) -> io::Result<Channels> {
     for (name, content) in &launch.files {
         invocation::write(&directory.join(name), content)?;
     }
+    // Lets the driver read back what it wrote, without a file or a process.
+    drop(fifo::create(&directory.join("loop"))?);
     Ok(Channels {
         status: StatusChannel::create(directory)?,
         control: fifo::create(&directory.join("control"))?,
-        echo: fifo::create(&directory.join("loop"))?,
     })
 }

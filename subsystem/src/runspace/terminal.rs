@@ -7,10 +7,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use bytes::Bytes;
 use rustix::process::Signal;
 use rustix::pty::OpenptFlags;
-use rustix::termios::{LocalModes, SpecialCodeIndex, Winsize};
+use rustix::termios::Winsize;
 use tokio::io::{Interest, unix::AsyncFd};
 
-use crate::sys::readiness;
+use crate::sys::{readiness, terminal};
 
 /// How much of what it said is kept for errors.
 const TAIL: usize = 64 << 10;
@@ -87,20 +87,27 @@ impl Terminal {
         self.tail.iter().copied().collect()
     }
 
-    /// The interrupt key. Typed where the terminal turns it into a signal, as the kernel may
-    /// signal what we may not (sudo); in raw mode the foreground group is signalled instead.
-    pub(super) fn interrupt(&self) {
+    /// The process group that has the terminal.
+    pub(super) fn foreground(&self) -> Option<i32> {
+        let group = rustix::termios::tcgetpgrp(self.master.as_fd()).ok()?;
+        Some(group.as_raw_nonzero().get())
+    }
+
+    /// Signals that group.
+    pub(super) fn signal(&self, signal: Signal) {
         let master = self.master.as_fd();
-        if let Ok(modes) = rustix::termios::tcgetattr(master) {
-            let key = modes.special_codes[SpecialCodeIndex::VINTR];
-            let typed = modes.local_modes.contains(LocalModes::ISIG) && key != 0;
-            if typed && rustix::io::write(master, &[key]) == Ok(1) {
-                return;
-            }
+        if terminal::signal_foreground(master, signal).is_ok() {
+            return;
         }
+        // Not every sandbox has it.
         if let Ok(group) = rustix::termios::tcgetpgrp(master) {
-            let _ = rustix::process::kill_process_group(group, Signal::INT);
+            let _ = rustix::process::kill_process_group(group, signal);
         }
+    }
+
+    /// Types a line.
+    pub(super) fn type_line(&self, line: &[u8]) {
+        let _ = rustix::io::write(self.master.as_fd(), line);
     }
 }
 

@@ -1,31 +1,57 @@
 //! The processes below a shell, as /proc shows them at one moment.
 
 use std::fs;
+use std::path::PathBuf;
 
 use rustix::process::{Pid, Signal};
 
 /// USER_HZ: how /proc counts, whatever the kernel's own tick is.
 const TICKS: u64 = 100;
 
-struct Process {
-    pid: i32,
+pub(super) struct Process {
+    pub(super) pid: i32,
     parent: i32,
+    pub(super) group: i32,
     session: i32,
     /// Clock ticks since boot.
     started: u64,
 }
 
-/// Signals everything below `shell`, but not the shell, that started at `since` or later and
-/// whose parents did so too: background jobs of earlier invocations are left alone, with all
-/// that they start.
-pub(super) fn signal_since(shell: u32, since: u64, signal: Signal) {
-    let Ok(shell) = i32::try_from(shell) else {
-        return;
-    };
-    let processes = processes();
-    for process in descendants(shell, &processes, since) {
-        send(process, signal);
+/// When an invocation began, and what was there before it.
+#[derive(Default)]
+pub(super) struct Beginning {
+    ticks: u64,
+    older: Vec<i32>,
+}
+
+impl Beginning {
+    /// Now. The ticks are coarse, so what the shell has started so far is listed too.
+    pub(super) fn now(shell: u32) -> Self {
+        Self {
+            ticks: now(),
+            older: i32::try_from(shell).map(children).unwrap_or_default(),
+        }
     }
+
+    fn covers(&self, process: &Process) -> bool {
+        // A later process may have the number of one that is long gone.
+        let older = process.started == self.ticks && self.older.contains(&process.pid);
+        process.started >= self.ticks && !older
+    }
+}
+
+/// Signals everything below `shell`, but not the shell, that started since `beginning` and
+/// whose parents did so too: background jobs of earlier invocations are left alone, with all
+/// that they start. Says what was there.
+pub(super) fn signal_since(shell: u32, beginning: &Beginning, signal: Signal) -> Vec<i32> {
+    let Ok(shell) = i32::try_from(shell) else {
+        return Vec::new();
+    };
+    let found = descendants(shell, &processes(), |process| beginning.covers(process));
+    for process in &found {
+        send(*process, signal);
+    }
+    found
 }
 
 /// Signals the shell, everything below it, and everything that is left of its session. Says
@@ -40,7 +66,7 @@ pub(super) fn signal_session(shell: u32, signal: Signal) -> bool {
         .filter(|process| process.session == shell)
         .map(|it| it.pid)
         .collect();
-    for pid in descendants(shell, &processes, 0) {
+    for pid in descendants(shell, &processes, |_| true) {
         if !targets.contains(&pid) {
             targets.push(pid);
         }
@@ -51,8 +77,90 @@ pub(super) fn signal_session(shell: u32, signal: Signal) -> bool {
     !targets.is_empty()
 }
 
+/// What runs below a shell, in foreground and background, without the dead. Looking through
+/// all of /proc takes tens of milliseconds where there are many processes.
+pub(super) fn below(shell: i32) -> Vec<Process> {
+    let mut found = Vec::new();
+    let mut parents = vec![shell];
+    while let Some(parent) = parents.pop() {
+        for pid in children(parent) {
+            found.extend(read(&pid.to_string()));
+            parents.push(pid);
+        }
+    }
+    found
+}
+
+fn children(parent: i32) -> Vec<i32> {
+    let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
+    let children = children.unwrap_or_default();
+    let children = children.split_ascii_whitespace();
+    children.filter_map(|pid| pid.parse().ok()).collect()
+}
+
+/// What an invocation left in the shell's own group, which no background job is in: command
+/// substitutions.
+pub(super) fn left_beside(shell: i32, beginning: &Beginning) -> Vec<i32> {
+    let mut left = below(shell);
+    left.retain(|it| it.group == shell && beginning.covers(it));
+    left.iter().map(|it| it.pid).collect()
+}
+
+/// What is left of `roots` and everything below them.
+pub(super) fn still_there(roots: &[i32]) -> Vec<i32> {
+    let processes = processes();
+    let mut found: Vec<i32> = roots.to_vec();
+    found.retain(|pid| processes.iter().any(|process| process.pid == *pid));
+    for root in found.clone() {
+        found.extend(descendants(root, &processes, |_| true));
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// What a process does about a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Disposition {
+    Default,
+    Caught,
+    Ignored,
+}
+
+pub(super) fn disposition(pid: i32, signal: Signal) -> Option<Disposition> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let bit = u32::try_from(signal.as_raw()).ok()?.checked_sub(1)?;
+    let has = |field: &str| {
+        let mask = status.lines().find_map(|line| line.strip_prefix(field))?;
+        let mask = u64::from_str_radix(mask.trim(), 16).ok()?;
+        Some(mask.checked_shr(bit)? & 1 == 1)
+    };
+    Some(match (has("SigIgn:")?, has("SigCgt:")?) {
+        (true, _) => Disposition::Ignored,
+        (_, true) => Disposition::Caught,
+        _ => Disposition::Default,
+    })
+}
+
+/// The program that a process runs.
+pub(super) fn image(pid: i32) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/exe")).ok()
+}
+
+/// Whether a process sleeps, with its standard streams on a terminal.
+pub(super) fn waits_at_terminal(pid: i32) -> bool {
+    let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let end = stat.iter().rposition(|byte| *byte == b')');
+    let asleep = end.is_some_and(|end| stat.get(end..).is_some_and(|it| it.starts_with(b") S")));
+    asleep
+        && (0..=2).all(|number| {
+            fs::read_link(format!("/proc/{pid}/fd/{number}"))
+                .is_ok_and(|path| path.starts_with("/dev/pts"))
+        })
+}
+
 /// Clock ticks since boot, now, as /proc counts them.
-pub(super) fn now() -> u64 {
+fn now() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     let whole = u64::try_from(now.tv_sec)
         .unwrap_or_default()
@@ -63,14 +171,14 @@ pub(super) fn now() -> u64 {
     whole.saturating_add(part / 1_000_000_000)
 }
 
-fn descendants(root: i32, processes: &[Process], since: u64) -> Vec<i32> {
+fn descendants(root: i32, processes: &[Process], which: impl Fn(&Process) -> bool) -> Vec<i32> {
     let mut found = vec![root];
     let mut next = 0;
     while let Some(parent) = found.get(next).copied() {
         next += 1;
         let children = processes
             .iter()
-            .filter(|process| process.parent == parent && process.started >= since)
+            .filter(|process| process.parent == parent && which(process))
             .map(|process| process.pid);
         found.extend(children);
     }
@@ -78,10 +186,9 @@ fn descendants(root: i32, processes: &[Process], since: u64) -> Vec<i32> {
     found
 }
 
-fn send(pid: i32, signal: Signal) {
-    if let Some(pid) = Pid::from_raw(pid) {
-        let _ = rustix::process::kill_process(pid, signal);
-    }
+/// Signals one process, if we may.
+pub(super) fn send(pid: i32, signal: Signal) -> bool {
+    Pid::from_raw(pid).is_some_and(|pid| rustix::process::kill_process(pid, signal).is_ok())
 }
 
 fn processes() -> Vec<Process> {
@@ -109,11 +216,13 @@ fn parse(pid: i32, stat: &[u8]) -> Option<Process> {
         return None;
     }
     let parent = fields.next()?.parse().ok()?;
-    let session = fields.nth(1)?.parse().ok()?;
+    let group = fields.next()?.parse().ok()?;
+    let session = fields.next()?.parse().ok()?;
     let started = fields.nth(15)?.parse().ok()?;
     Some(Process {
         pid,
         parent,
+        group,
         session,
         started,
     })
@@ -128,8 +237,13 @@ mod tests {
         let stat = b"7 (a) b) S 5 7 3 0 -1 1 1 1 1 1 1 1 1 1 1 1 1 1 9876 1 1";
         let process = parse(7, stat).unwrap();
         assert_eq!(
-            (process.parent, process.session, process.started),
-            (5, 3, 9876)
+            (
+                process.parent,
+                process.group,
+                process.session,
+                process.started
+            ),
+            (5, 7, 3, 9876)
         );
     }
 }

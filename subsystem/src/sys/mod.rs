@@ -3,3 +3,4 @@
 
 pub mod readiness;
 pub mod spawn;
+pub mod terminal;

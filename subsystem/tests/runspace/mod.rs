@@ -12,6 +12,7 @@ use outlast_subsystem::runspace::{
 };
 use outlast_subsystem::sys::readiness;
 use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags};
 use tokio::io::{Interest, unix::AsyncFd};
 
 pub(crate) struct Home(tempfile::TempDir);
@@ -132,20 +133,8 @@ impl Bench {
     pub(crate) async fn interrupted(&mut self, script: &str, stdin: bool) -> Ran {
         let mut started = self.start(script, stdin);
         started.read_until("go\n").await;
-        if script.contains("sleep 1000)")
-            || script.contains("; sleep 1000")
-            || script.contains("cat |")
-        {
-            self.foreground_job().await;
-        }
-        // As at any terminal, a ^C between two commands may hit neither: press it again.
-        let status = loop {
-            self.runspace.interrupt();
-            let patience = Duration::from_secs(1);
-            if let Ok(end) = tokio::time::timeout(patience, self.completion()).await {
-                break end.unwrap();
-            }
-        };
+        self.runspace.interrupt();
+        let status = self.completion().await.unwrap();
         let (stdout, stderr) = started.read_to_end().await;
         Ran {
             status,
@@ -154,25 +143,6 @@ impl Bench {
             stderr,
             stdin_closed: false,
         }
-    }
-
-    /// A job has the terminal, and has become its program: before that, a ^C is anybody's.
-    async fn foreground_job(&mut self) {
-        loop {
-            let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.runspace.pid()));
-            let stat = stat.unwrap();
-            let leader = stat.rsplit(')').next().unwrap().split(' ').nth(6).unwrap();
-            let name = std::fs::read_to_string(format!("/proc/{leader}/comm")).unwrap_or_default();
-            if !name.is_empty() && name.trim() != "bash" {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
-    }
-
-    /// Process start times are counted in 10 ms.
-    pub(crate) async fn wait_a_tick(&mut self) {
-        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 
     pub(crate) fn start(&mut self, script: &str, stdin: bool) -> Started {
@@ -200,6 +170,14 @@ impl Bench {
                 Event::Exited(status) => return Err(status),
                 Event::Pty(_) => {}
             }
+        }
+    }
+
+    /// Reads what a running invocation says, while the runspace goes about its business.
+    pub(crate) async fn read_until(&mut self, started: &mut Started, end: &str) {
+        tokio::select! {
+            () = started.read_until(end) => {}
+            end = self.completion() => panic!("it has ended: {end:?}"),
         }
     }
 
@@ -237,6 +215,12 @@ impl Started {
                 String::from_utf8_lossy(&self.stdout.bytes)
             );
         }
+    }
+
+    pub(crate) async fn read_line(&mut self) -> String {
+        self.read_until("\n").await;
+        let line = String::from_utf8_lossy(&self.stdout.bytes).into_owned();
+        line.trim().to_owned()
     }
 
     pub(crate) async fn read_to_end(&mut self) -> (Vec<u8>, Vec<u8>) {
@@ -295,4 +279,19 @@ async fn write(stdin: Option<OwnedFd>, input: Option<&[u8]>) -> bool {
         }
     }
     false
+}
+
+/// The end of a process that is not our child.
+pub(crate) struct End(AsyncFd<OwnedFd>);
+
+impl End {
+    pub(crate) fn of(pid: i32) -> Self {
+        let pid = Pid::from_raw(pid).unwrap();
+        let end = rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK).unwrap();
+        Self(readiness::watch(end, Interest::READABLE).unwrap())
+    }
+
+    pub(crate) async fn wait(&self) {
+        let _ready = self.0.readable().await.unwrap();
+    }
 }

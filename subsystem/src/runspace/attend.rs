@@ -1,0 +1,96 @@
+//! What a runspace looks after for a while: stops that may not have arrived, a lost driver.
+
+use tokio::time::Instant;
+
+use super::Runspace;
+use super::invocation::Invocation;
+use super::stop::{Level, Stop, Target};
+
+impl Runspace {
+    /// Presses ^C, for the shell and for its job: the invocation ends with 130 unless it has a
+    /// trap of its own or the job goes on all the same. One call is enough.
+    pub fn interrupt(&mut self) {
+        self.want(Level::Interrupt);
+    }
+
+    /// Asks what the invocation runs to terminate. The shell goes on with the script.
+    pub fn terminate(&mut self) {
+        self.want(Level::Terminate);
+    }
+
+    /// Kills what the invocation runs, and ends it with 137: a few seconds later by killing the
+    /// shell, if it must be.
+    pub fn kill(&mut self) {
+        self.want(Level::Kill);
+    }
+
+    fn want(&mut self, level: Level) {
+        if self.invocation.is_some() && !self.shell.has_ended() {
+            self.stop = Some(Stop::new(level));
+            self.act();
+        }
+    }
+
+    /// Whether the driver has said so. Before it has, a signal would hit the driver.
+    pub(super) fn is_running(&self) -> bool {
+        self.invocation.as_ref().is_some_and(Invocation::is_running)
+    }
+
+    /// Does what is due.
+    pub(super) fn act(&mut self) {
+        let is_running = self.is_running();
+        let target = Target {
+            shell: self.shell.pid(),
+            terminal: &self.terminal,
+            beginning: &self.began,
+        };
+        let now = Instant::now();
+        if let Some(stop) = self.stop.as_mut().filter(|_| is_running)
+            && stop.next() <= now
+            && !stop.act(&target)
+        {
+            self.stop = None;
+        }
+        if let Some(prompt) = self.prompt.as_mut()
+            && prompt.next <= now
+            && !(is_running && prompt.look(&target, self.engine.reenter()))
+        {
+            self.prompt = None;
+        }
+        if let Some(strays) = self.strays.as_mut()
+            && strays.next <= now
+            && !strays.act()
+        {
+            self.strays = None;
+        }
+    }
+
+    /// The invocation has ended.
+    pub(super) fn sweep(&mut self) {
+        let target = Target {
+            shell: self.shell.pid(),
+            terminal: &self.terminal,
+            beginning: &self.began,
+        };
+        if let Some(stop) = self.stop.take() {
+            self.strays = stop.strays(&target);
+        }
+    }
+
+    /// When something wants to be looked after.
+    pub(super) fn next(&self) -> Option<Instant> {
+        let stop = self.stop.as_ref().filter(|_| self.is_running());
+        let stop = stop.map(Stop::next);
+        let strays = self.strays.as_ref().map(|strays| strays.next);
+        let prompt = self.prompt.as_ref().map(|prompt| prompt.next);
+        stop.into_iter().chain(strays).chain(prompt).min()
+    }
+}
+
+/// Waits until then.
+pub(super) async fn due(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

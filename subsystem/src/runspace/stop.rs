@@ -1,0 +1,228 @@
+//! Stopping an invocation, so that it does stop.
+//!
+//! A signal may come when there is nothing to hit yet: while a shell starts a job, the terminal
+//! belongs to the shell, then to a process that is still a copy of the shell and forgets the
+//! signal when it becomes its program. So a stop is looked after until the invocation has
+//! ended, for a few seconds, and repeated where it cannot have arrived: a second ^C means
+//! something else to many programs than the first.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::time::Instant;
+
+use super::terminal::Terminal;
+use super::tree::{self, Beginning, Disposition};
+
+/// The driver's own (`__outlast_killed`).
+const LEAVE: Signal = Signal::STKFLT;
+const FIRST_LOOK: Duration = Duration::from_millis(30);
+/// The looks are further and further apart: four seconds in all.
+const LOOKS: u32 = 7;
+/// When the shell itself is killed, if nothing else ended the invocation: after two seconds.
+const LAST_LOOK_OF_KILL: u32 = 6;
+/// A job that came into being after a ^C may be what a trap does about it, or may have been on
+/// its way. After so long it is treated as the latter.
+const CLEANING_UP: Duration = Duration::from_millis(500);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Level {
+    Interrupt,
+    Terminate,
+    Kill,
+}
+
+/// A stop that was asked for.
+pub(super) struct Stop {
+    level: Level,
+    press: Option<Press>,
+    /// Who was asked to terminate, and whether it was still a copy of the shell then.
+    terminated: Vec<(i32, bool)>,
+    looks: u32,
+    next: Instant,
+}
+
+/// What a ^C hit.
+struct Press {
+    at: Instant,
+    group: i32,
+    present: Vec<i32>,
+    /// What was present but not hit, or was still a copy of the shell.
+    missed: Vec<i32>,
+}
+
+/// What a ^C missed when it threw the shell out of a command substitution.
+pub(super) struct Strays {
+    pids: Vec<i32>,
+    looks: u32,
+    pub(super) next: Instant,
+}
+
+impl Strays {
+    /// Interrupts them. Says whether there will be more.
+    pub(super) fn act(&mut self) -> bool {
+        self.pids = tree::still_there(&self.pids);
+        for pid in &self.pids {
+            tree::send(*pid, Signal::INT);
+        }
+        self.next = Instant::now() + FIRST_LOOK.saturating_mul(1 << self.looks.min(LOOKS));
+        self.looks = self.looks.saturating_add(1);
+        !self.pids.is_empty() && self.looks <= LOOKS
+    }
+}
+
+/// What there is to stop.
+pub(super) struct Target<'a> {
+    pub(super) shell: u32,
+    pub(super) terminal: &'a Terminal,
+    pub(super) beginning: &'a Beginning,
+}
+
+impl Stop {
+    /// Due at once.
+    pub(super) fn new(level: Level) -> Self {
+        Self {
+            level,
+            press: None,
+            terminated: Vec::new(),
+            looks: 0,
+            next: Instant::now(),
+        }
+    }
+
+    pub(super) fn next(&self) -> Instant {
+        self.next
+    }
+
+    /// What is left to do when the invocation has ended.
+    pub(super) fn strays(&self, target: &Target<'_>) -> Option<Strays> {
+        let shell = i32::try_from(target.shell).ok()?;
+        self.press.as_ref()?;
+        let mut strays = Strays {
+            pids: tree::left_beside(shell, target.beginning),
+            looks: 0,
+            next: Instant::now(),
+        };
+        strays.act().then_some(strays)
+    }
+
+    /// Does what is due. Says whether there will be more.
+    pub(super) fn act(&mut self, target: &Target<'_>) -> bool {
+        let done = match self.level {
+            Level::Interrupt => {
+                match &mut self.press {
+                    Some(press) => press.repair(target),
+                    None => self.press = press(target),
+                }
+                false
+            }
+            Level::Terminate => self.terminate(target),
+            Level::Kill => {
+                self.kill(target);
+                false
+            }
+        };
+        let wait = FIRST_LOOK.saturating_mul(1 << self.looks.min(LOOKS));
+        self.looks = self.looks.saturating_add(1);
+        self.next = Instant::now() + wait;
+        !done && self.looks <= LOOKS
+    }
+
+    /// Signals what there is once, and again who has not had it.
+    fn terminate(&mut self, target: &Target<'_>) -> bool {
+        let Ok(shell) = i32::try_from(target.shell) else {
+            return true;
+        };
+        let copy = tree::image(shell);
+        if self.terminated.is_empty() {
+            let hit = tree::signal_since(target.shell, target.beginning, Signal::TERM);
+            let hit = hit.into_iter().map(|pid| (pid, tree::image(pid) == copy));
+            self.terminated = hit.collect();
+            return false;
+        }
+        self.terminated.retain(|(pid, was_copy)| {
+            tree::disposition(*pid, Signal::TERM) == Some(Disposition::Default)
+                || (*was_copy && tree::image(*pid).is_some_and(|it| Some(it) != copy))
+        });
+        for (pid, was_copy) in &mut self.terminated {
+            tree::send(*pid, Signal::TERM);
+            *was_copy = tree::image(*pid) == copy;
+        }
+        self.terminated.is_empty()
+    }
+
+    fn kill(&self, target: &Target<'_>) {
+        let Ok(shell) = i32::try_from(target.shell) else {
+            return;
+        };
+        // The shell first, or it would go on with the script when its job dies. If it has been
+        // replaced by another program there is no driver, and no session without it.
+        let driven = tree::disposition(shell, LEAVE) != Some(Disposition::Default);
+        if driven && self.looks < LAST_LOOK_OF_KILL {
+            tree::send(shell, LEAVE);
+            tree::signal_since(target.shell, target.beginning, Signal::KILL);
+        } else {
+            tree::signal_session(target.shell, Signal::KILL);
+        }
+    }
+}
+
+/// Presses ^C. The shell gets it in any case: between two jobs the terminal belongs to one that
+/// is dead, and a script must not go on because the job of the moment deals with it.
+fn press(target: &Target<'_>) -> Option<Press> {
+    let shell = i32::try_from(target.shell).ok()?;
+    let group = target.terminal.foreground();
+    // First, so that the shell knows why its job dies and runs a trap of the user's.
+    if group != Some(shell) {
+        tree::send(shell, Signal::INT);
+    }
+    target.terminal.signal(Signal::INT);
+    let group = group.filter(|group| target.terminal.foreground() == Some(*group));
+    let group = group.unwrap_or(shell);
+    let copy = tree::image(shell);
+    let present = tree::below(shell);
+    let missed = present
+        .iter()
+        .filter(|it| it.group != group || tree::image(it.pid) == copy);
+    Some(Press {
+        at: Instant::now(),
+        group,
+        missed: missed.map(|it| it.pid).collect(),
+        present: present.iter().map(|it| it.pid).collect(),
+    })
+}
+
+impl Press {
+    /// Interrupts what is in the foreground and cannot have been hit, as far as can be told.
+    fn repair(&mut self, target: &Target<'_>) {
+        let (Ok(shell), Some(group)) = (i32::try_from(target.shell), target.terminal.foreground())
+        else {
+            return;
+        };
+        let copy = tree::image(shell);
+        for process in tree::below(shell) {
+            let pid = process.pid;
+            if process.group != group {
+                continue;
+            }
+            let alive = tree::disposition(pid, Signal::INT) == Some(Disposition::Default);
+            let missed = self.missed.contains(&pid);
+            let unaware = if !self.present.contains(&pid) {
+                alive && self.at.elapsed() > CLEANING_UP
+            } else if group == self.group {
+                alive || (missed && tree::image(pid) != copy)
+            } else {
+                missed
+            };
+            if unaware {
+                self.missed.retain(|it| *it != pid);
+                if tree::image(pid) == copy {
+                    self.missed.push(pid);
+                }
+                if !tree::send(pid, Signal::INT) && group != shell {
+                    target.terminal.signal(Signal::INT);
+                }
+            }
+        }
+    }
+}
