@@ -221,12 +221,8 @@ fn assert_large(mut output: Output, stdout: &[u8], stderr: &str) {
     assert_stream(&received, stdout);
 }
 
-/// What passes a session's quota while its client is slower than the command is dropped, and the
-/// client is told, unless the command waits.
-fn with_patient_session(world: World) -> World {
-    world
-        .outlast(&["new", world.host, "-n", "work", "--buffering", "block"])
-        .success();
+fn with_session(world: World) -> World {
+    world.outlast(&["new", world.host, "-n", "work"]).success();
     world
 }
 
@@ -247,14 +243,30 @@ fn large_streams_pass(world: &World) {
 
 #[test]
 fn large_streams_pass_unchanged() {
-    let world = with_patient_session(World::new());
+    let world = with_session(World::new());
     large_streams_pass(&world);
+    world.remove_and_leave_nothing();
+}
+
+/// Three times a session's quota, faster than the client takes it: the command waits for a client
+/// that gets on, and nothing is lost.
+#[test]
+fn output_beyond_the_quota_waits_for_a_client_that_reads() {
+    let world = with_session(World::new());
+    let bytes = binary(LARGE);
+    world
+        .feed("cat >/var/tmp/outlast-large.$$", &bytes)
+        .success();
+    let output = world.invoke(
+        "for i in 1 2 3; do cat /var/tmp/outlast-large.$$; done; rm /var/tmp/outlast-large.$$",
+    );
+    assert_large(output, &bytes.repeat(3), "");
     world.remove_and_leave_nothing();
 }
 
 #[test]
 fn large_streams_pass_unchanged_on_this_computer() {
-    let world = with_patient_session(World::local());
+    let world = with_session(World::local());
     large_streams_pass(&world);
     world.outlast(&["remove", "work"]).success();
 }
@@ -262,7 +274,7 @@ fn large_streams_pass_unchanged_on_this_computer() {
 /// Both directions full at the same time.
 #[test]
 fn large_stream_there_and_back_at_once() {
-    let world = with_patient_session(World::new());
+    let world = with_session(World::new());
     let bytes = binary(LARGE);
     let output = world.feed("tee >(sha256sum >&2); wait $!", &bytes);
     assert_large(output, &bytes, &checksum(&bytes));

@@ -56,6 +56,8 @@ pub(super) struct Conversation {
     pub(super) outcome: Option<Outcome>,
     /// The session as it was left, where that was asked for.
     pub(super) left: Vec<Session>,
+    /// Output bytes that are lost.
+    pub(super) missing: u64,
     /// Whether the mux was lost on the way.
     pub(super) broken: bool,
     window: Window,
@@ -99,6 +101,7 @@ impl Conversation {
             reconnect_for: patience,
             outcome: None,
             left: Vec::new(),
+            missing: 0,
             broken: false,
             window: Window::default(),
             consumed: None,
@@ -333,6 +336,9 @@ impl Conversation {
             && ours
         {
             self.outcome = Some(outcome.clone());
+        }
+        if let RecordKind::Gap(gap) = &record.kind {
+            self.missing = self.missing.saturating_add(gap.bytes);
         }
         batch.bytes = batch.bytes.saturating_add(body.len());
         batch.last = Some(record.seq);

@@ -32,7 +32,8 @@ One target:
   128+n  the remote command was killed by signal n
   124    it timed out (--timeout)
   130    it was cancelled, or Ctrl-C ended outlast
-  255    unreachable, authentication refused, session lost or busy, or protocol error
+  255    unreachable, authentication refused, session lost or busy, or protocol error;
+         or it succeeded but part of its output is lost
 
 Several targets, the highest wins:
   0      all succeeded
@@ -51,6 +52,8 @@ Always:
 pub enum Ending {
     /// The request was carried out, or the command has this outcome.
     Done(Option<Outcome>),
+    /// The command has this outcome, but part of its output is lost.
+    Incomplete(Option<Outcome>),
     /// It was not.
     Failed(FailureKind),
 }
@@ -71,6 +74,11 @@ fn of_one(ending: &Ending) -> u8 {
         Ending::Done(Some(Outcome::TimedOut(_))) => TIMED_OUT,
         Ending::Done(Some(Outcome::Cancelled(_) | Outcome::NeverRan)) => CANCELLED,
         Ending::Done(Some(Outcome::SessionEnded(_) | Outcome::Failed(_))) => NO_RESULT,
+        // A success with holes in it is none; another status is worth more than that.
+        Ending::Incomplete(outcome) => match of_one(&Ending::Done(outcome.clone())) {
+            0 => NO_RESULT,
+            code => code,
+        },
         Ending::Failed(kind) => of_failure(*kind),
     }
 }
@@ -96,6 +104,7 @@ fn of_some(ending: &Ending) -> u8 {
             SOME_STOPPED
         }
         Ending::Failed(FailureKind::Unreachable | FailureKind::Authentication) => SOME_UNREACHABLE,
+        Ending::Incomplete(outcome) => of_some(&Ending::Done(outcome.clone())).max(SOME_FAILED),
         Ending::Done(Some(_)) | Ending::Failed(_) => SOME_FAILED,
     }
 }
@@ -130,6 +139,8 @@ mod tests {
             (Ending::Failed(Busy), 255),
             (Ending::Failed(Usage), 2),
             (Ending::Failed(Internal), 1),
+            (Ending::Incomplete(Some(Ended(Code(0)))), 255),
+            (Ending::Incomplete(Some(Ended(Code(7)))), 7),
         ] {
             assert_eq!(code(std::slice::from_ref(&ending)), expected, "{ending:?}");
         }
@@ -147,6 +158,8 @@ mod tests {
         assert_eq!(code(&[done(Ended(Signal(9))), fine.clone()]), 3);
         assert_eq!(code(&[Ending::Failed(Busy), fine.clone()]), 3);
         assert_eq!(code(&[unreachable.clone(), failed.clone(), fine]), 4);
+        let holes = Ending::Incomplete(Some(Ended(Code(0))));
+        assert_eq!(code(&[holes, done(Ended(Code(0)))]), 3);
         assert_eq!(code(&[stopped, unreachable, failed]), 5);
     }
 

@@ -222,6 +222,7 @@ async fn run_in(
         sink,
         outcome,
         left,
+        missing,
         broken,
         ..
     } = conversation;
@@ -229,10 +230,12 @@ async fn run_in(
     let failure = error.as_ref().map(|error| json::failure(error.kind()));
     let mut result = sink.into_result(&session, failure);
     result.invocation_id = Some(invocation.to_string());
+    result.missing_bytes = (missing > 0).then_some(missing);
     let report = Report {
         computer: session.computer_name,
         ending: match &error {
             Some(error) => Ending::Failed(error.kind()),
+            None if missing > 0 => Ending::Incomplete(outcome),
             None => Ending::Done(outcome),
         },
         error,

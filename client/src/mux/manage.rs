@@ -24,6 +24,7 @@ use super::registry::Heard;
 use super::request::{Caller, Stop};
 use super::reserve::Reservation;
 use crate::ssh::Prompt;
+use tokio::sync::oneshot;
 
 /// More than a host gives the shell's processes to end.
 const ENDING: Duration = Duration::from_secs(20);
@@ -104,28 +105,43 @@ async fn list(
     }
 }
 
-/// Makes a session and holds it.
+/// Makes a session and holds it. The making is not given up with the command line: the host may
+/// have the session already, and nobody would know of it.
 pub(super) async fn new(mux: &Rc<Mux>, caller: &mut Caller, request: New) -> Result<(), Stop> {
     let temporary = request.temporary;
     let worker = mux.clone();
     let held = caller
-        .wait_for(async move |prompt, notice| create(&worker, request, &*prompt, &*notice).await)
+        .wait_for(async move |prompt, notice| {
+            let (tell, made) = oneshot::channel();
+            tokio::task::spawn_local(async move {
+                let made = create(&worker, request, &*prompt, &*notice).await;
+                if let Err(Ok(unwanted)) = tell.send(made)
+                    && temporary
+                {
+                    end_quietly(&worker, &unwanted).await;
+                }
+            });
+            let stopped = |_| Err(Failure::internal("the session was not made"));
+            made.await.unwrap_or_else(stopped)
+        })
         .await?;
     caller.sessions(mux, &[held.instance]);
     if temporary {
         caller.send(&Finished.into(), Bytes::new());
         // It lives as long as the connection that made it.
         while caller.next().await.is_ok() {}
-        let _ = end(
-            mux,
-            held.instance,
-            &held.surroundings(),
-            &crate::ssh::NeverPrompt,
-        )
-        .await;
+        end_quietly(mux, &held).await;
         return Err(Stop::Gone);
     }
     Ok(())
+}
+
+/// Ends a session that nobody waits for.
+async fn end_quietly(mux: &Rc<Mux>, held: &Held) {
+    let prompt = crate::ssh::NeverPrompt;
+    if let Err(failure) = end(mux, held.instance, &held.surroundings(), &prompt).await {
+        super::complain(&format!("a temporary session stays: {failure}"));
+    }
 }
 
 async fn create(

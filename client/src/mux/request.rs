@@ -41,8 +41,8 @@ struct Early {
 }
 
 impl Early {
-    /// Keeps it for later; gives it back where it has no place.
-    fn keep(&mut self, message: ToMux, body: Bytes) -> Result<(), ToMux> {
+    /// Keeps it for later; names it where it has no place.
+    fn keep(&mut self, message: ToMux, body: Bytes) -> Result<(), &'static str> {
         let input = self.input.saturating_add(body.len() as u64);
         let few = self.messages.len() < MAX_EARLY && input <= STDIN_WINDOW;
         match message {
@@ -51,7 +51,7 @@ impl Early {
                 self.messages.push_back((message, body));
                 Ok(())
             }
-            other => Err(other),
+            other => Err(other.name()),
         }
     }
 }
@@ -260,8 +260,8 @@ impl Caller {
                         }
                     }
                     (other, body) => {
-                        if let Err(other) = self.early.keep(other, body) {
-                            let message = format!("{} has no place here", other.name());
+                        if let Err(name) = self.early.keep(other, body) {
+                            let message = format!("{name} has no place here");
                             return Err(Failure::internal(message).into());
                         }
                     }

@@ -40,6 +40,9 @@ pub struct ResultObject {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stderr_base64: Option<String>,
     pub duration_ms: Option<u64>,
+    /// Output bytes that are lost; absent if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing_bytes: Option<u64>,
 }
 
 /// Bytes as JSON can hold them: as text, or else in base64.

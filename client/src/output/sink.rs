@@ -149,6 +149,7 @@ impl Collected {
             stderr,
             stderr_base64,
             duration_ms: duration_ms.map(|(ended, started)| ended.saturating_sub(started)),
+            missing_bytes: None,
         }
     }
 }

@@ -23,7 +23,7 @@ use outlast_protocol::outcome::Outcome;
 use outlast_protocol::record::RecordKind;
 use outlast_protocol::session::{Holder, Life, SessionInfo};
 
-use super::clock::wall_ms;
+use super::clock::{boot_time, wall_ms};
 use super::core::Session;
 use super::holding::Attaching;
 use super::invocations::{Cancelled, Invocation, NotAccepted};
@@ -222,12 +222,21 @@ impl Conversation {
             return;
         }
         self.close_reader(open.reader);
-        let reader = Reader::open(open, &self.session.core());
+        let mut core = self.session.core();
+        let reader = Reader::open(open, &core);
+        core.progress.opened(boot_time());
+        drop(core);
         self.readers.push_back(reader);
     }
 
     fn close_reader(&mut self, id: ReaderId) {
+        let before = self.readers.len();
         self.readers.retain(|reader| reader.id() != id);
+        if self.readers.len() < before {
+            self.session.core().progress.closed();
+            // Output may have been waiting for it.
+            self.session.changed();
+        }
     }
 
     fn detach(&mut self, lease: Lease, detach: &Detach) -> Turn {
@@ -488,9 +497,15 @@ impl Conversation {
 
 impl Drop for Conversation {
     fn drop(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            self.session.core().detach(lease);
+        let mut core = self.session.core();
+        for _ in &self.readers {
+            core.progress.closed();
         }
+        if let Some(lease) = self.lease.take() {
+            core.detach(lease);
+        }
+        drop(core);
+        self.session.changed();
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::sync::{Notify, watch};
 use super::clock::{boot_time, wall_ms};
 use super::holding::{Attaching, Holding};
 use super::invocations::Invocations;
+use super::progress::{Progress, Wait};
 use crate::log::Log;
 use crate::registry::{Meta, MetaLife};
 
@@ -28,6 +29,8 @@ pub(super) struct Core {
     directory: PrivateDirectory,
     /// The highest record any reader has acknowledged as consumed.
     acknowledged: Seq,
+    /// Whether the readers there are get on.
+    pub(super) progress: Progress,
     /// Since when the session has been idle and unattended, on the boot-time clock.
     unattended_since: Option<Duration>,
     /// Set when a client asked for the end.
@@ -58,6 +61,7 @@ impl Session {
             holding: Holding::default(),
             directory,
             acknowledged: Seq(0),
+            progress: Progress::default(),
             unattended_since: Some(boot_time()),
             removal: false,
         };
@@ -171,13 +175,25 @@ impl Core {
         self.meta.life.is_live()
     }
 
-    /// Whether output must wait for a reader.
-    pub(super) fn is_blocked(&self) -> bool {
-        self.is_live() && self.log.would_block(self.acknowledged)
+    /// How long output must wait for a reader.
+    pub(super) fn wait(&self) -> Wait {
+        if !self.is_live() {
+            return Wait::No;
+        }
+        if self.log.would_block(self.acknowledged) {
+            return Wait::ForReader;
+        }
+        match self.progress.patience(boot_time()) {
+            Some(left) if self.log.would_lose(self.acknowledged) => Wait::AtMost(left),
+            _ => Wait::No,
+        }
     }
 
     /// A reader consumed everything up to `seq`.
     pub(super) fn acknowledge(&mut self, seq: Seq) {
+        if seq > self.acknowledged {
+            self.progress.moved(boot_time());
+        }
         self.acknowledged = self.acknowledged.max(seq);
         self.log.acked(seq);
     }

@@ -185,8 +185,9 @@ impl Invocations {
         let running = self.running.take()?;
         self.finish(running.id);
         let outcome = match running.stop {
-            // A command that handled the interrupt and ended well did what it was asked to do.
-            Some(Stop::Cancelled) if !status.success() => Outcome::Cancelled(status),
+            // A command that handled the interrupt ended by itself, perhaps much later: its own
+            // status is the truth.
+            Some(Stop::Cancelled) if is_stopped(status) => Outcome::Cancelled(status),
             Some(Stop::TimedOut) => Outcome::TimedOut(status),
             _ => Outcome::Ended(status),
         };
@@ -248,6 +249,11 @@ impl Invocations {
     pub(super) fn input_drained(&self, id: InvocationId) -> bool {
         self.inputs.get(&id).is_none_or(Input::is_drained)
     }
+}
+
+/// Whether that is how a shell reports SIGINT, SIGTERM or SIGKILL.
+fn is_stopped(status: ExitStatus) -> bool {
+    matches!(status.shell_code(), 130 | 137 | 143)
 }
 
 #[cfg(test)]

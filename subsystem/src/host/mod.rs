@@ -13,6 +13,7 @@ mod life;
 mod link;
 mod open;
 mod pipes;
+mod progress;
 mod reader;
 mod shell;
 mod submission;

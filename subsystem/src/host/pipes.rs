@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::core::Session;
 use super::descriptor::Descriptor;
+use super::progress::Wait;
 
 /// A task that records what comes out of one pipe, until the last writer is gone.
 pub(super) struct Drain {
@@ -108,14 +109,21 @@ fn keep(session: &Session, invocation: InvocationId, stream: Stream, bytes: &[u8
     session.record(invocation, RecordKind::Output(stream), bytes);
 }
 
-/// Waits while the buffering mode wants the command to wait.
+/// Waits while output must wait for a reader.
 async fn unblocked(session: &Session) {
-    if !session.core().is_blocked() {
-        return;
-    }
     let mut changes = session.subscribe();
-    while session.core().is_blocked() {
-        if changes.changed().await.is_err() {
+    loop {
+        let wait = session.core().wait();
+        let changed = match wait {
+            Wait::No => return,
+            Wait::ForReader => changes.changed().await,
+            Wait::AtMost(left) => match tokio::time::timeout(left, changes.changed()).await {
+                Ok(changed) => changed,
+                // It stands still now.
+                Err(_) => continue,
+            },
+        };
+        if changed.is_err() {
             return;
         }
     }

@@ -151,12 +151,25 @@ impl Log {
     /// `acked`, fills the quota, or the memory while the disk fails.
     #[must_use]
     pub fn would_block(&self, acked: Seq) -> bool {
-        if self.policy.buffering != Buffering::Block {
-            return false;
-        }
+        self.policy.buffering == Buffering::Block && self.unread(acked) >= self.policy.quota_bytes
+    }
+
+    /// In `Spool`: whether what was not consumed, that is beyond `acked`, is about to be dropped.
+    /// For an owner that would rather wait for a reader than lose what it is about to read.
+    #[must_use]
+    pub fn would_lose(&self, acked: Seq) -> bool {
+        // Whole segments are dropped when the next one begins: one of room for each.
+        let margin = self.policy.segment_bytes().saturating_mul(2);
+        self.policy.buffering == Buffering::Spool
+            && self.unread(acked) >= self.policy.quota_bytes.saturating_sub(margin)
+    }
+
+    /// Bytes beyond `acked`. While the disk fails, a full memory counts as the whole quota.
+    fn unread(&self, acked: Seq) -> u64 {
         let pending = self.tail.cost_from(self.unwritten.max(acked.next()));
         if self.trouble.is_some() {
-            return pending >= self.policy.ring_bytes();
+            let full = pending >= self.policy.ring_bytes();
+            return if full { self.policy.quota_bytes } else { 0 };
         }
         let segments = self.spool.iter().flat_map(|spool| &spool.segments);
         let unread: u64 = segments
@@ -166,7 +179,7 @@ impl Log {
                 segment.size.saturating_sub(mark.map_or(0, |mark| mark.at))
             })
             .sum();
-        unread.saturating_add(pending as u64) >= self.policy.quota_bytes
+        unread.saturating_add(pending as u64)
     }
 
     /// The oldest record there still is; [`Log::next`] if there is none.
