@@ -49,7 +49,8 @@ impl Stage {
     #[track_caller]
     pub(crate) fn strike(self, others: Vec<ClientMachine>) {
         let machine = &self.machine;
-        let left = run(machine, &["get", "server", "--output", "json"]).json();
+        let left = run(machine, &["get", "server", "--output", "json"]);
+        let left = left.success().json();
         if left.as_array().is_some_and(|left| !left.is_empty()) {
             run(machine, &["remove", "*"]).success();
         }
