@@ -43,6 +43,7 @@ impl Runspace {
             shell: self.shell.pid(),
             terminal: &self.terminal,
             beginning: &self.began,
+            sole: self.argv,
         };
         let now = Instant::now();
         if let Some(stop) = self.stop.as_mut().filter(|_| is_running)
@@ -71,6 +72,7 @@ impl Runspace {
             shell: self.shell.pid(),
             terminal: &self.terminal,
             beginning: &self.began,
+            sole: self.argv,
         };
         if let Some(stop) = self.stop.take() {
             self.strays = stop.strays(&target);

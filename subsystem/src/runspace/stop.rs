@@ -76,6 +76,8 @@ pub(super) struct Target<'a> {
     pub(super) shell: u32,
     pub(super) terminal: &'a Terminal,
     pub(super) beginning: &'a Beginning,
+    /// Whether the invocation is one command and no script that could go on behind it.
+    pub(super) sole: bool,
 }
 
 impl Stop {
@@ -167,13 +169,15 @@ impl Stop {
     }
 }
 
-/// Presses ^C. The shell gets it in any case: between two jobs the terminal belongs to one that
-/// is dead, and a script must not go on because the job of the moment deals with it.
+/// Presses ^C. With a script the shell gets it in any case: between two jobs the terminal belongs
+/// to one that is dead, and a script must not go on because the job of the moment deals with it.
+/// A sole command may deal with it as it likes: how it then ends is how the invocation ends.
 fn press(target: &Target<'_>) -> Option<Press> {
     let shell = i32::try_from(target.shell).ok()?;
     let group = target.terminal.foreground();
     // First, so that the shell knows why its job dies and runs a trap of the user's.
-    if group != Some(shell) {
+    let deals = |group: i32| target.sole && tree::below(shell).iter().any(|it| it.group == group);
+    if group.is_some_and(|group| group != shell && !deals(group)) || group.is_none() {
         tree::send(shell, Signal::INT);
     }
     target.terminal.signal(Signal::INT);
