@@ -1,12 +1,9 @@
 //! One command, from submission to its outcome, whatever the link does meanwhile.
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use outlast_protocol::control::to_cli::{
-    Accepted, FailureKind, Interrupted, Record as Told, Resumed, StdinTaken as Taken,
-};
+use outlast_protocol::control::to_cli::{Accepted, Record as Told, StdinTaken as Taken};
 use outlast_protocol::control::to_mux::{Invoke, ToMux};
 use outlast_protocol::id::{InvocationId, Seq};
 use outlast_protocol::limits::MAX_SCRIPT;
@@ -17,13 +14,11 @@ use outlast_protocol::record::RecordKind;
 use tokio::time::Instant;
 
 use super::Mux;
+use super::caller::{Caller, Stop};
 use super::failure::Failure;
-use super::held::{Heard, Held, Reader, Status};
-use super::manage::{hold, leave, lost, name_of};
-use super::request::{Caller, Stop};
-
-/// Records are taken from the link only while less than this waits for the command line.
-pub(super) const ENOUGH: usize = 512 * 1024;
+use super::held::{Heard, Held, Reader};
+use super::hold::{hold, leave, lost};
+use super::patience::{ENOUGH, at, gave_up, link_changed, patience};
 
 /// Runs a command for a command line.
 pub(super) async fn run(
@@ -94,25 +89,6 @@ fn accepted(caller: &mut Caller, submitted: &Submitted) {
         invocation, ahead, ..
     } = *submitted;
     caller.send(&Accepted { invocation, ahead }.into(), Bytes::new());
-}
-
-pub(super) fn patience(reconnect_for_ms: u64) -> Duration {
-    Duration::from_millis(reconnect_for_ms)
-}
-
-/// The link did not come back in time.
-pub(super) fn gave_up(mux: &Mux, held: &Held, reconnect_for_ms: u64) -> Failure {
-    let name = name_of(mux, held.instance);
-    let seconds = reconnect_for_ms / 1000;
-    let reason = match &*held.status().borrow() {
-        Status::Down(reason) => format!(": {reason}"),
-        Status::Up | Status::Over(_) => String::new(),
-    };
-    let message =
-        format!("the connection to session {name} did not come back within {seconds} s{reason}");
-    Failure::new(FailureKind::Unreachable, message).hint(format!(
-        "the session goes on; `outlast receive --follow {name}` gets the rest"
-    ))
 }
 
 /// A command whose output a command line waits for.
@@ -282,44 +258,6 @@ impl<'a> Foreground<'a> {
 async fn answered<T>(answer: &mut Option<tokio::sync::oneshot::Receiver<T>>) -> Option<T> {
     match answer {
         Some(answer) => answer.await.ok(),
-        None => std::future::pending().await,
-    }
-}
-
-/// Tells the command line how its link is doing; returns until when it may stay down.
-pub(super) fn link_changed(
-    caller: &mut Caller,
-    status: &Status,
-    give_up: Option<Instant>,
-    reconnect_for_ms: u64,
-) -> Option<Instant> {
-    match status {
-        Status::Up => {
-            if give_up.is_some() {
-                caller.send(&Resumed.into(), Bytes::new());
-            }
-            None
-        }
-        Status::Down(reason) => {
-            if give_up.is_none() {
-                caller.send(
-                    &Interrupted {
-                        reason: reason.clone(),
-                    }
-                    .into(),
-                    Bytes::new(),
-                );
-            }
-            give_up.or_else(|| Some(Instant::now() + patience(reconnect_for_ms)))
-        }
-        // Whoever reads the session hears of it when everything before is read.
-        Status::Over(_) => None,
-    }
-}
-
-pub(super) async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment).await,
         None => std::future::pending().await,
     }
 }

@@ -26,7 +26,7 @@ use crate::ssh::{NeverPrompt, Prompt};
 /// First and longest pause between two tries to get a link back.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 /// A link that held this long starts the pauses from the beginning.
-const STABLE: Duration = Duration::from_secs(10);
+const STABLE: Duration = Duration::from_secs(1);
 
 /// A link with a session attached to it.
 pub(super) struct Attached {

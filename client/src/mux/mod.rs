@@ -1,17 +1,23 @@
 //! The mux: one background process a user, which owns the SSH connections and the links of all
 //! attached sessions. Command lines come and go; it stays as long as it holds something.
 
+mod caller;
 mod cursor;
+mod enumerate;
+mod errand;
 mod failure;
 mod held;
+mod hold;
 mod hosts;
 mod invoke;
 mod keeper;
 mod lists;
-mod manage;
+mod new;
+mod patience;
 mod prompt;
 mod receive;
 mod registry;
+mod remove;
 mod request;
 mod reserve;
 mod transport;

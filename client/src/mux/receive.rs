@@ -9,11 +9,11 @@ use outlast_protocol::link::AttachMode;
 use tokio::time::Instant;
 
 use super::Mux;
+use super::caller::{Caller, Stop};
 use super::failure::Failure;
 use super::held::{Heard, Held, Reader};
-use super::invoke::{ENOUGH, at, gave_up, link_changed};
-use super::manage::{hold, lost};
-use super::request::{Caller, Stop};
+use super::hold::{hold, lost};
+use super::patience::{ENOUGH, at, gave_up, link_changed};
 
 /// Delivers a session's output to a command line.
 pub(super) async fn run(mux: &Rc<Mux>, caller: &mut Caller, request: Receive) -> Result<(), Stop> {

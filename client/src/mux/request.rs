@@ -1,82 +1,22 @@
 //! One command line's connection: its greeting, its one request, what belongs to it.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
-use std::future::Future;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use outlast_protocol::control::session::Session;
-use outlast_protocol::control::to_cli::{Failed, Finished, MuxReport, Notice, Sessions, ToCli};
+use outlast_protocol::control::to_cli::{Failed, Finished, MuxReport, ToCli};
 use outlast_protocol::control::to_mux::ToMux;
 use outlast_protocol::hello::{CONTROL_PROTOCOL, Hello};
-use outlast_protocol::id::InstanceId;
-use outlast_protocol::limits::{HANDSHAKE_TIME, STDIN_WINDOW};
+use outlast_protocol::limits::HANDSHAKE_TIME;
 use tokio::net::UnixStream;
 
+use super::caller::{Caller, Stop};
 use super::failure::Failure;
-use super::prompt::{Broker, Pending};
 use super::wire::greeting;
-use super::{Mux, complain, invoke, manage, receive};
-use crate::control::stream::FrameStream;
-
-/// Sessions in one frame: far below the frame limit whatever their names.
-const PER_FRAME: usize = 500;
-/// Messages kept while a session is being connected to. Standard input comes in pieces as small
-/// as whoever writes it likes.
-const MAX_EARLY: usize = 64 * 1024;
-
-/// The command line at the other end.
-pub(super) struct Caller {
-    stream: FrameStream,
-    questions: u32,
-    early: Early,
-}
-
-/// What a command line said of its command while the session was still being connected to.
-#[derive(Default)]
-struct Early {
-    messages: VecDeque<(ToMux, Bytes)>,
-    input: u64,
-}
-
-impl Early {
-    /// Keeps it for later; names it where it has no place.
-    fn keep(&mut self, message: ToMux, body: Bytes) -> Result<(), &'static str> {
-        let input = self.input.saturating_add(body.len() as u64);
-        let few = self.messages.len() < MAX_EARLY && input <= STDIN_WINDOW;
-        match message {
-            ToMux::Stdin(_) | ToMux::StdinEnd(_) | ToMux::Cancel(_) if few => {
-                self.input = input;
-                self.messages.push_back((message, body));
-                Ok(())
-            }
-            other => Err(other.name()),
-        }
-    }
-}
-
-/// How a request ends early.
-pub(super) enum Stop {
-    /// It failed: the command line is told.
-    Failed(Failure),
-    /// The command line is gone.
-    Gone,
-}
-
-impl From<Failure> for Stop {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(failure)
-    }
-}
+use super::{Mux, enumerate, hold, invoke, new, receive, remove};
 
 /// Serves one command line.
 pub(super) async fn serve(mux: &Rc<Mux>, stream: UnixStream) {
-    let mut caller = Caller {
-        stream: FrameStream::new(stream),
-        questions: 0,
-        early: Early::default(),
-    };
+    let mut caller = Caller::new(stream);
     caller.send(&ToCli::Hello(hello()), Bytes::new());
     let done = match first_request(&mut caller).await {
         Ok((request, body)) => answer(mux, &mut caller, request, body).await,
@@ -89,10 +29,7 @@ pub(super) async fn serve(mux: &Rc<Mux>, stream: UnixStream) {
         }
         Err(Stop::Gone) => return,
     }
-    if caller.stream.flush().await.is_ok() {
-        // What it still has to say (the last Consumed) has been dealt with by the request.
-        let _ = caller.stream.next().await;
-    }
+    caller.part().await;
 }
 
 fn hello() -> Hello {
@@ -136,11 +73,11 @@ async fn answer(
             caller.sessions(mux, &found);
             Ok(())
         }
-        ToMux::Enumerate(request) => manage::enumerate(mux, caller, request).await,
-        ToMux::New(request) => manage::new(mux, caller, request).await,
-        ToMux::Connect(request) => manage::connect(mux, caller, request).await,
-        ToMux::Disconnect(request) => manage::disconnect(mux, caller, request).await,
-        ToMux::Remove(request) => manage::remove(mux, caller, request).await,
+        ToMux::Enumerate(request) => enumerate::enumerate(mux, caller, request).await,
+        ToMux::New(request) => new::new(mux, caller, request).await,
+        ToMux::Connect(request) => hold::connect(mux, caller, request).await,
+        ToMux::Disconnect(request) => hold::disconnect(mux, caller, request).await,
+        ToMux::Remove(request) => remove::remove(mux, caller, request).await,
         ToMux::Invoke(request) => invoke::run(mux, caller, request, body).await,
         ToMux::Receive(request) => receive::run(mux, caller, request).await,
         ToMux::MuxStatus(_) => {
@@ -163,114 +100,5 @@ fn report(mux: &Mux) -> MuxReport {
         connections: mux.hosts.report(),
         attached: u32::try_from(mux.held.borrow().len()).unwrap_or(u32::MAX),
         idle_exit_s: u32::try_from(mux.idle_exit.as_secs()).unwrap_or(u32::MAX),
-    }
-}
-
-impl Caller {
-    /// Queues a message.
-    pub(super) fn send(&mut self, message: &ToCli, body: Bytes) {
-        match message.head(body.len()) {
-            Ok(head) => self.stream.push(head, body),
-            Err(error) => complain(&format!("cannot encode {}: {error}", message.name())),
-        }
-    }
-
-    /// Bytes queued and not yet written.
-    pub(super) fn waiting(&self) -> usize {
-        self.stream.waiting()
-    }
-
-    /// Writes what is queued and waits for the next message. Cancel-safe.
-    pub(super) async fn next(&mut self) -> Result<(ToMux, Bytes), Stop> {
-        match self.early.messages.pop_front() {
-            Some(early) => Ok(early),
-            None => self.hear().await,
-        }
-    }
-
-    async fn hear(&mut self) -> Result<(ToMux, Bytes), Stop> {
-        let frame = self
-            .stream
-            .next()
-            .await
-            .map_err(|_| Stop::Gone)?
-            .ok_or(Stop::Gone)?;
-        ToMux::decode(&frame).map_err(|error| Failure::internal(error.to_string()).into())
-    }
-
-    /// Sends sessions of the list.
-    pub(super) fn sessions(&mut self, mux: &Mux, instances: &[InstanceId]) {
-        let views: Vec<Session> = {
-            let registry = mux.registry.borrow();
-            instances
-                .iter()
-                .filter_map(|id| registry.get(*id))
-                .map(|k| mux.view(k))
-                .collect()
-        };
-        let mut rest = views.as_slice();
-        loop {
-            let (now, later) = rest.split_at(rest.len().min(PER_FRAME));
-            let more = !later.is_empty();
-            let sessions = Sessions {
-                sessions: now.to_vec(),
-                more,
-            };
-            self.send(&ToCli::Sessions(sessions), Bytes::new());
-            if !more {
-                return;
-            }
-            rest = later;
-        }
-    }
-
-    /// Waits for `work`, which may ask the user and give notice of things meanwhile. If the
-    /// command line goes away, so does the work.
-    pub(super) async fn wait_for<T, F>(
-        &mut self,
-        work: impl FnOnce(Rc<Broker>, Rc<dyn Fn(String)>) -> F,
-    ) -> Result<T, Stop>
-    where
-        F: Future<Output = Result<T, Failure>>,
-    {
-        let (broker, mut questions) = Broker::new();
-        let notices = Rc::new(RefCell::new(Vec::new()));
-        let noted = notices.clone();
-        let notice: Rc<dyn Fn(String)> = Rc::new(move |text| noted.borrow_mut().push(text));
-        let work = work(Rc::new(broker), notice);
-        tokio::pin!(work);
-        let mut waiting: Option<Pending> = None;
-        let result = loop {
-            for text in notices.take() {
-                self.send(&ToCli::Notice(Notice { text }), Bytes::new());
-            }
-            tokio::select! {
-                result = &mut work => break result,
-                Some(pending) = questions.recv(), if waiting.is_none() => {
-                    self.questions = self.questions.saturating_add(1);
-                    let mut question = pending.question.clone();
-                    question.question = self.questions;
-                    self.send(&ToCli::Question(question), Bytes::new());
-                    waiting = Some(pending);
-                }
-                message = self.hear() => match message? {
-                    (ToMux::Answer(answer), _) if answer.question == self.questions => {
-                        if let Some(pending) = waiting.take() {
-                            let _ = pending.answer.send(answer.texts);
-                        }
-                    }
-                    (other, body) => {
-                        if let Err(name) = self.early.keep(other, body) {
-                            let message = format!("{name} has no place here");
-                            return Err(Failure::internal(message).into());
-                        }
-                    }
-                },
-            }
-        };
-        for text in notices.take() {
-            self.send(&ToCli::Notice(Notice { text }), Bytes::new());
-        }
-        Ok(result?)
     }
 }

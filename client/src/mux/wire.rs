@@ -16,6 +16,9 @@ use super::failure::{Failure, MISSING};
 use super::transport::{Diagnose, Stream};
 
 const READ: usize = 64 * 1024;
+/// What to do where the remote end neither greets nor ends.
+const HANGS: &str = "a start-up file of the remote login shell may hang or print without end: \
+    `ssh HOST true` shows whether it does";
 
 /// An open link.
 pub(super) struct Wire {
@@ -27,6 +30,8 @@ pub(super) struct Wire {
     origin: Instant,
     diagnose: Diagnose,
     computer: String,
+    /// Whether the remote end closed its side before it greeted.
+    ended: bool,
 }
 
 /// Why a link ended.
@@ -62,14 +67,18 @@ impl Wire {
             origin,
             diagnose,
             computer,
+            ended: false,
         };
         while !wire.link.is_open() {
             if let Err(error) = wire.step().await {
                 let error = match error {
-                    WireError::Ended => match wire.link.handle_end() {
-                        Err(error) => error.into(),
-                        Ok(()) => WireError::Ended,
-                    },
+                    WireError::Ended => {
+                        wire.ended = true;
+                        match wire.link.handle_end() {
+                            Err(error) => error.into(),
+                            Ok(()) => WireError::Ended,
+                        }
+                    }
                     other => other,
                 };
                 return Err(wire.failure(error));
@@ -160,13 +169,18 @@ impl Wire {
         } else {
             format!("it said: {}", shorten(&said))
         };
-        let message = format!("outlast-subsystem did not start on {computer}; {said}");
+        let (what, hint) = if self.ended {
+            ("did not start", MISSING)
+        } else {
+            ("did not come to greet", HANGS)
+        };
+        let message = format!("outlast-subsystem {what} on {computer}; {said}");
         // A relay that was killed while it greeted looks the same: a reconnect may try again.
         Failure {
             passing: true,
             ..Failure::new(FailureKind::Protocol, message)
         }
-        .hint(MISSING)
+        .hint(hint)
     }
 }
 

@@ -1,132 +1,31 @@
-//! What is said on one link: requests in, replies, records and news out. No waiting here.
+//! What a client asks for.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use outlast_protocol::frame::{Frame, FrameTooLong};
-use outlast_protocol::hello::Hello;
-use outlast_protocol::id::{ClientId, InvocationId, Lease, ReaderId, Seq};
+use outlast_protocol::id::{ClientId, Lease, ReaderId, Seq};
 use outlast_protocol::limits::{MAX_READERS, MAX_SKIPS, MIN_IDLE_TIMEOUT};
 use outlast_protocol::link::AttachMode;
 use outlast_protocol::link::refusal::RefusalCode;
-use outlast_protocol::link::to_client::{
-    Attached, CaughtUp, Changed, Detached, Ended, Pong, Record, Refused, StdinTaken, Stolen,
-    Submitted, ToClient,
-};
+use outlast_protocol::link::to_client::{Attached, Detached, Pong, Refused, Submitted, ToClient};
 use outlast_protocol::link::to_host::{
     Cancel, Detach, ReaderOpen, Stdin, StdinEnd, Submit, ToHost,
 };
-use outlast_protocol::message::DecodeError;
 use outlast_protocol::outcome::Outcome;
 use outlast_protocol::record::RecordKind;
-use outlast_protocol::session::{Holder, Life, SessionInfo};
+use outlast_protocol::session::{Holder, SessionInfo};
 
-use super::clock::{boot_time, wall_ms};
-use super::core::Session;
-use super::holding::Attaching;
-use super::invocations::{Cancelled, Invocation, NotAccepted};
-use super::reader::{Next, Reader};
-use super::submission;
+use super::{Conversation, Turn};
+use crate::host::clock::{boot_time, wall_ms};
+use crate::host::holding::Attaching;
+use crate::host::invocations::{Cancelled, Invocation, NotAccepted};
+use crate::host::reader::Reader;
+use crate::host::submission;
 use crate::identity::greeting;
 use crate::refuse::{Explain, refused};
 
-/// Whether a link goes on after a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub(super) enum Turn {
-    GoesOn,
-    Over,
-}
-
-/// One client's conversation.
-pub(super) struct Conversation {
-    session: Rc<Session>,
-    address: String,
-    hello: Option<Hello>,
-    lease: Option<Lease>,
-    replies: VecDeque<ToClient>,
-    readers: VecDeque<Reader>,
-    inputs: BTreeMap<InvocationId, (u64, bool)>,
-    told: Option<SessionInfo>,
-    over: bool,
-}
-
 impl Conversation {
-    pub(super) fn new(session: Rc<Session>, address: String) -> Self {
-        Self {
-            session,
-            address,
-            hello: None,
-            lease: None,
-            replies: VecDeque::new(),
-            readers: VecDeque::new(),
-            inputs: BTreeMap::new(),
-            told: None,
-            over: false,
-        }
-    }
-
-    /// Whether nothing more will be said.
-    pub(super) fn is_over(&self) -> bool {
-        self.over
-    }
-
-    /// The reply to a frame that is too long to be read.
-    pub(super) fn refuse_frame(&self, error: FrameTooLong) -> ToClient {
-        ToClient::Refused(refused(
-            error.number,
-            RefusalCode::BAD_REQUEST,
-            error.to_string(),
-        ))
-    }
-
-    /// Takes in one frame.
-    pub(super) fn handle(&mut self, frame: &Frame) -> Turn {
-        let (message, body) = match ToHost::decode(frame) {
-            Ok(decoded) => decoded,
-            Err(error) => {
-                let unknown = matches!(error, DecodeError::Unknown(_));
-                let code = if unknown {
-                    RefusalCode::UNKNOWN_REQUEST
-                } else {
-                    RefusalCode::BAD_REQUEST
-                };
-                self.refuse(refused(frame.number, code, error.to_string()));
-                return if unknown { Turn::GoesOn } else { Turn::Over };
-            }
-        };
-        if let Some(lease) = self.lease {
-            if !self.session.core().holding.is_attached(lease) {
-                // Fenced: whatever an attachment that lost the session still says is void.
-                return Turn::GoesOn;
-            }
-            return self.handle_attached(lease, message, body);
-        }
-        match message {
-            ToHost::Hello(hello) if self.hello.is_none() => {
-                self.hello = Some(hello);
-                Turn::GoesOn
-            }
-            ToHost::Attach(attach) => self.attach(0x04, attach.client, attach.mode),
-            // The session was made for this request, which therefore asks to be attached.
-            ToHost::Create(create) => self.attach(0x03, create.client, AttachMode::Connect),
-            other => self.unexpected(&other),
-        }
-    }
-
-    fn unexpected(&mut self, message: &ToHost) -> Turn {
-        let text = format!("{} has no place here", message.name());
-        self.refuse(refused(message.number(), RefusalCode::BAD_REQUEST, text));
-        Turn::Over
-    }
-
-    fn refuse(&mut self, refusal: Refused) {
-        self.replies.push_back(ToClient::Refused(refusal));
-    }
-
-    fn attach(&mut self, request: u8, client: ClientId, mode: AttachMode) -> Turn {
+    pub(super) fn attach(&mut self, request: u8, client: ClientId, mode: AttachMode) -> Turn {
         let Some(hello) = &self.hello else {
             self.refuse(refused(
                 request,
@@ -174,7 +73,7 @@ impl Conversation {
         }
     }
 
-    fn handle_attached(&mut self, lease: Lease, message: ToHost, body: Bytes) -> Turn {
+    pub(super) fn handle_attached(&mut self, lease: Lease, message: ToHost, body: Bytes) -> Turn {
         match message {
             ToHost::ReaderOpen(open) => self.open_reader(&open),
             ToHost::ReaderAck(ack) => {
@@ -229,7 +128,7 @@ impl Conversation {
         self.readers.push_back(reader);
     }
 
-    fn close_reader(&mut self, id: ReaderId) {
+    pub(super) fn close_reader(&mut self, id: ReaderId) {
         let before = self.readers.len();
         self.readers.retain(|reader| reader.id() != id);
         if self.readers.len() < before {
@@ -387,125 +286,6 @@ impl Conversation {
                 self.refuse(refusal.about(cancel.invocation.0));
             }
         }
-    }
-
-    /// The next reply to a request.
-    pub(super) fn poll_reply(&mut self) -> Option<(ToClient, Bytes)> {
-        self.replies
-            .pop_front()
-            .map(|message| (message, Bytes::new()))
-    }
-
-    /// The next thing to say.
-    pub(super) fn poll(&mut self) -> Option<(ToClient, Bytes)> {
-        if let Some(reply) = self.poll_reply() {
-            return Some(reply);
-        }
-        let lease = self.lease.filter(|_| !self.over)?;
-        if let Some(by) = self.session.core().holding.taken_by(lease) {
-            self.over = true;
-            return Some((ToClient::Stolen(Stolen { by }), Bytes::new()));
-        }
-        if !self.session.core().holding.is_attached(lease) {
-            self.over = true;
-            return None;
-        }
-        self.poll_input()
-            .or_else(|| self.poll_readers())
-            .or_else(|| self.poll_news())
-    }
-
-    fn poll_input(&mut self) -> Option<(ToClient, Bytes)> {
-        let core = self.session.core();
-        let (invocation, progress) = self.inputs.iter().find_map(|(id, told)| {
-            let now = core.invocations.input_progress(*id);
-            (now != *told).then_some((*id, now))
-        })?;
-        drop(core);
-        self.tell_input(invocation, progress.0, progress.1);
-        self.poll_reply()
-    }
-
-    fn tell_input(&mut self, invocation: InvocationId, offset: u64, closed: bool) {
-        if closed {
-            self.inputs.remove(&invocation);
-        } else {
-            self.inputs.insert(invocation, (offset, closed));
-        }
-        self.replies.push_back(ToClient::StdinTaken(StdinTaken {
-            invocation,
-            offset,
-            closed,
-        }));
-    }
-
-    /// Each reader in turn, so that a long catch-up of one does not starve another.
-    fn poll_readers(&mut self) -> Option<(ToClient, Bytes)> {
-        for _ in 0..self.readers.len() {
-            let mut reader = self.readers.pop_front()?;
-            let id = reader.id();
-            let next = reader.next(&mut self.session.core());
-            self.readers.push_back(reader);
-            match next {
-                Next::Record(record) => {
-                    let message = Record {
-                        reader: id,
-                        seq: record.seq,
-                        time_ms: record.time_ms,
-                        invocation: record.invocation,
-                        kind: record.kind,
-                    };
-                    return Some((ToClient::Record(message), record.bytes));
-                }
-                Next::CaughtUp(next, active) => {
-                    let message = CaughtUp {
-                        reader: id,
-                        next,
-                        active,
-                    };
-                    return Some((ToClient::CaughtUp(message), Bytes::new()));
-                }
-                Next::Nothing => {}
-            }
-        }
-        None
-    }
-
-    fn poll_news(&mut self) -> Option<(ToClient, Bytes)> {
-        let mut info = self.session.core().info();
-        // The log grows with every record; that alone is no news.
-        (info.first, info.next) = (Seq(0), Seq(0));
-        if self.told.as_ref() == Some(&info) {
-            return None;
-        }
-        let first_end = !matches!(
-            self.told.as_ref().map(|told| &told.life),
-            Some(Life::Ended(_))
-        );
-        let ended = match &info.life {
-            Life::Ended(end) if first_end => Some(Ended { end: end.clone() }),
-            _ => None,
-        };
-        self.told = Some(info.clone());
-        let message = match ended {
-            Some(ended) => ToClient::Ended(ended),
-            None => ToClient::Changed(Changed { info }),
-        };
-        Some((message, Bytes::new()))
-    }
-}
-
-impl Drop for Conversation {
-    fn drop(&mut self) {
-        let mut core = self.session.core();
-        for _ in &self.readers {
-            core.progress.closed();
-        }
-        if let Some(lease) = self.lease.take() {
-            core.detach(lease);
-        }
-        drop(core);
-        self.session.changed();
     }
 }
 

@@ -1,0 +1,106 @@
+//! Making sessions.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use outlast_protocol::control::to_cli::Finished;
+use outlast_protocol::control::to_mux::New;
+use outlast_protocol::id::SessionName;
+use outlast_protocol::link::refusal::RefusalCode;
+use outlast_protocol::link::to_host::{Create, ToHost};
+use tokio::sync::oneshot;
+
+use super::Mux;
+use super::caller::{Caller, Stop};
+use super::failure::Failure;
+use super::held::Held;
+use super::keeper::attach;
+use super::remove::end;
+use super::reserve::Reservation;
+use crate::ssh::Prompt;
+
+/// Names tried for a session without one.
+const NAMES: usize = 1000;
+
+/// Makes a session and holds it. The making is not given up with the command line: the host may
+/// have the session already, and nobody would know of it.
+pub(super) async fn new(mux: &Rc<Mux>, caller: &mut Caller, request: New) -> Result<(), Stop> {
+    let temporary = request.temporary;
+    let worker = mux.clone();
+    let held = caller
+        .wait_for(async move |prompt, notice| {
+            let (tell, made) = oneshot::channel();
+            tokio::task::spawn_local(async move {
+                let made = create(&worker, request, &*prompt, &*notice).await;
+                if let Err(Ok(unwanted)) = tell.send(made)
+                    && temporary
+                {
+                    end_quietly(&worker, &unwanted).await;
+                }
+            });
+            let stopped = |_| Err(Failure::internal("the session was not made"));
+            made.await.unwrap_or_else(stopped)
+        })
+        .await?;
+    caller.sessions(mux, &[held.instance]);
+    if temporary {
+        caller.send(&Finished.into(), Bytes::new());
+        // It lives as long as the connection that made it.
+        while caller.next().await.is_ok() {}
+        end_quietly(mux, &held).await;
+        return Err(Stop::Gone);
+    }
+    Ok(())
+}
+
+/// Ends a session that nobody waits for.
+async fn end_quietly(mux: &Rc<Mux>, held: &Held) {
+    let prompt = crate::ssh::NeverPrompt;
+    if let Err(failure) = end(mux, held.instance, &held.surroundings(), &prompt).await {
+        super::complain(&format!("a temporary session stays: {failure}"));
+    }
+}
+
+async fn create(
+    mux: &Rc<Mux>,
+    request: New,
+    prompt: &dyn Prompt,
+    notice: &dyn Fn(String),
+) -> Result<Rc<Held>, Failure> {
+    let client = mux.registry.borrow().client();
+    let reservation = Reservation::new(mux, request.instance);
+    let mut taken = Vec::new();
+    while taken.len() < NAMES {
+        let name = if request.name.is_empty() {
+            reservation.free_name(&taken)
+        } else {
+            request.name.clone()
+        };
+        let create = ToHost::Create(Create {
+            instance: request.instance,
+            client,
+            name: SessionName::new(&name).map_err(|error| Failure::usage(error.to_string()))?,
+            configuration: request.configuration.clone(),
+            idle_timeout: request.idle_timeout,
+            buffering: request.buffering,
+            environment: request.environment.clone(),
+            open_timeout_ms: request.open_timeout_ms,
+            extensions: Vec::new(),
+        });
+        let (wire, used) = mux
+            .hosts
+            .open(&request.target, &request.surroundings, prompt, notice)
+            .await?;
+        match attach(wire, used, &create).await {
+            Ok(attached) => return Ok(mux.keep(request.target, request.surroundings, attached)),
+            // Somebody else made a Session1 there: the next number, then.
+            Err(refusal)
+                if refusal.code == Some(RefusalCode::NAME_TAKEN) && request.name.is_empty() =>
+            {
+                taken.push(name);
+            }
+            Err(refusal) => return Err(refusal.failure),
+        }
+    }
+    Err(Failure::usage("no free name was found").hint("give one with -n NAME"))
+}

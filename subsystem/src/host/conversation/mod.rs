@@ -1,0 +1,131 @@
+//! What is said on one link: requests in ([`requests`]), replies, records and news out
+//! ([`news`]). No waiting here.
+
+mod news;
+mod requests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use outlast_protocol::frame::{Frame, FrameTooLong};
+use outlast_protocol::hello::Hello;
+use outlast_protocol::id::{InvocationId, Lease};
+use outlast_protocol::link::AttachMode;
+use outlast_protocol::link::refusal::RefusalCode;
+use outlast_protocol::link::to_client::{Refused, ToClient};
+use outlast_protocol::link::to_host::ToHost;
+use outlast_protocol::message::DecodeError;
+use outlast_protocol::session::SessionInfo;
+
+use crate::host::core::Session;
+use crate::host::reader::Reader;
+use crate::refuse::refused;
+
+/// Whether a link goes on after a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Turn {
+    GoesOn,
+    Over,
+}
+
+/// One client's conversation.
+pub(super) struct Conversation {
+    session: Rc<Session>,
+    address: String,
+    hello: Option<Hello>,
+    lease: Option<Lease>,
+    replies: VecDeque<ToClient>,
+    readers: VecDeque<Reader>,
+    inputs: BTreeMap<InvocationId, (u64, bool)>,
+    told: Option<SessionInfo>,
+    over: bool,
+}
+
+impl Conversation {
+    pub(super) fn new(session: Rc<Session>, address: String) -> Self {
+        Self {
+            session,
+            address,
+            hello: None,
+            lease: None,
+            replies: VecDeque::new(),
+            readers: VecDeque::new(),
+            inputs: BTreeMap::new(),
+            told: None,
+            over: false,
+        }
+    }
+
+    /// Whether nothing more will be said.
+    pub(super) fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// The reply to a frame that is too long to be read.
+    pub(super) fn refuse_frame(&self, error: FrameTooLong) -> ToClient {
+        ToClient::Refused(refused(
+            error.number,
+            RefusalCode::BAD_REQUEST,
+            error.to_string(),
+        ))
+    }
+
+    /// Takes in one frame.
+    pub(super) fn handle(&mut self, frame: &Frame) -> Turn {
+        let (message, body) = match ToHost::decode(frame) {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                let unknown = matches!(error, DecodeError::Unknown(_));
+                let code = if unknown {
+                    RefusalCode::UNKNOWN_REQUEST
+                } else {
+                    RefusalCode::BAD_REQUEST
+                };
+                self.refuse(refused(frame.number, code, error.to_string()));
+                return if unknown { Turn::GoesOn } else { Turn::Over };
+            }
+        };
+        if let Some(lease) = self.lease {
+            if !self.session.core().holding.is_attached(lease) {
+                // Fenced: whatever an attachment that lost the session still says is void.
+                return Turn::GoesOn;
+            }
+            return self.handle_attached(lease, message, body);
+        }
+        match message {
+            ToHost::Hello(hello) if self.hello.is_none() => {
+                self.hello = Some(hello);
+                Turn::GoesOn
+            }
+            ToHost::Attach(attach) => self.attach(0x04, attach.client, attach.mode),
+            // The session was made for this request, which therefore asks to be attached.
+            ToHost::Create(create) => self.attach(0x03, create.client, AttachMode::Connect),
+            other => self.unexpected(&other),
+        }
+    }
+
+    fn unexpected(&mut self, message: &ToHost) -> Turn {
+        let text = format!("{} has no place here", message.name());
+        self.refuse(refused(message.number(), RefusalCode::BAD_REQUEST, text));
+        Turn::Over
+    }
+
+    pub(super) fn refuse(&mut self, refusal: Refused) {
+        self.replies.push_back(ToClient::Refused(refusal));
+    }
+}
+
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        let mut core = self.session.core();
+        for _ in &self.readers {
+            core.progress.closed();
+        }
+        if let Some(lease) = self.lease.take() {
+            core.detach(lease);
+        }
+        drop(core);
+        self.session.changed();
+    }
+}
