@@ -1,9 +1,12 @@
 //! The record log, from outside.
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing)]
-#![allow(clippy::print_stdout)]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking and says what it skips"
+)]
 
-#[path = "log/cost.rs"]
-mod cost;
 #[path = "log/disk.rs"]
 mod disk;
 #[path = "log/format.rs"]

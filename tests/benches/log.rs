@@ -1,5 +1,10 @@
-//! What appending and reading cost, in processor time. Not a test of anything: run it by name,
-//! optimised, with `--ignored --nocapture`.
+//! What appending to a session's log and reading it cost, in processor time:
+//! `cargo bench -p outlast-tests --bench log`.
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a benchmark prints, and fails by panicking"
+)]
 
 use std::time::Duration;
 
@@ -7,11 +12,14 @@ use bytes::Bytes;
 use outlast_subsystem::log::{Buffering, From, Log, MAX_PAYLOAD, Policy, RecordKind, Stream};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::world::scratch;
+use outlast_rendezvous::PrivateDirectory;
 
 fn now() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or_default(),
+        u32::try_from(time.tv_nsec).unwrap_or_default(),
+    )
 }
 
 fn timed(count: u32, work: impl FnOnce()) -> Duration {
@@ -38,11 +46,10 @@ fn drain(log: &mut Log, from: From) {
     while log.read(&mut cursor, MAX_PAYLOAD).expect("read").is_some() {}
 }
 
-#[test]
-#[ignore = "a measurement"]
-fn cost() {
+fn main() {
     for (length, count) in [(80, 300_000), (4096, 40_000), (MAX_PAYLOAD, 3_000)] {
-        let (_root, session) = scratch();
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let session = PrivateDirectory::open_or_create(root.path().join("session")).expect("made");
         let mut policy = Policy {
             quota_bytes: 512 * 1024 * 1024,
             ..Policy::default()
