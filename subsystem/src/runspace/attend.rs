@@ -52,9 +52,10 @@ impl Runspace {
         {
             self.stop = None;
         }
+        let pressed = self.stop.as_ref().is_some_and(Stop::pressed);
         if let Some(prompt) = self.prompt.as_mut()
             && prompt.next <= now
-            && !(is_running && prompt.look(&target, self.engine.reenter()))
+            && !(is_running && prompt.look(&target, self.engine.reenter(), pressed))
         {
             self.prompt = None;
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rustix::process::Signal;
 use tokio::time::Instant;
 
 use super::stop::Target;
@@ -10,10 +11,14 @@ use super::tree;
 const PAUSE: Duration = Duration::from_millis(20);
 /// Looks that have to agree: the driver sleeps nowhere between two invocations for so long.
 const AGREE: u32 = 2;
+/// The looks that find nothing are further and further apart: ten seconds in all. A busy
+/// machine may take its time between what the terminal says and the wait for an answer.
+const LOOKS: u32 = 9;
 
 /// A prompt is always something that the terminal says, so there is nothing to poll for.
 pub(super) struct Prompt {
     seen: u32,
+    looks: u32,
     pub(super) next: Instant,
 }
 
@@ -21,24 +26,39 @@ impl Prompt {
     pub(super) fn suspected() -> Self {
         Self {
             seen: 0,
+            looks: 0,
             next: Instant::now() + PAUSE,
         }
     }
 
-    /// Types `line` at the prompt. Says whether another look is needed.
-    pub(super) fn look(&mut self, target: &Target<'_>, line: &[u8]) -> bool {
+    /// Types `line` at the prompt. Says whether another look is needed. `pressed` is whether
+    /// there was a ^C.
+    pub(super) fn look(&mut self, target: &Target<'_>, line: &[u8], pressed: bool) -> bool {
         let Ok(shell) = i32::try_from(target.shell) else {
             return false;
         };
-        if target.terminal.foreground() != Some(shell) || !tree::waits_at_terminal(shell) {
-            return false;
+        if !tree::waits_at_terminal(shell) {
+            self.seen = 0;
+            self.next = Instant::now() + PAUSE.saturating_mul(1 << self.looks.min(LOOKS));
+            self.looks = self.looks.saturating_add(1);
+            return self.looks <= LOOKS;
         }
-        self.seen += 1;
+        self.seen = self.seen.saturating_add(1);
         if self.seen >= AGREE {
-            target.terminal.type_line(line);
-            return false;
+            let held = pressed && tree::kill_held(shell);
+            if !held && target.terminal.foreground() == Some(shell) {
+                target.terminal.type_line(line);
+                return false;
+            }
+            if pressed {
+                // It takes the terminal then, and shows its prompt again. Typed now, the line
+                // would be the end: it could not read it.
+                tree::send(shell, Signal::INT);
+                self.seen = 0;
+            }
+            self.looks = self.looks.saturating_add(1);
         }
         self.next = Instant::now() + PAUSE;
-        true
+        self.looks <= LOOKS
     }
 }

@@ -96,10 +96,16 @@ impl Stop {
         self.next
     }
 
+    /// Whether there was a ^C.
+    pub(super) fn pressed(&self) -> bool {
+        self.press.is_some()
+    }
+
     /// What is left to do when the invocation has ended.
     pub(super) fn strays(&self, target: &Target<'_>) -> Option<Strays> {
         let shell = i32::try_from(target.shell).ok()?;
         self.press.as_ref()?;
+        tree::kill_held(shell);
         let mut strays = Strays {
             pids: tree::left_beside(shell, target.beginning),
             looks: 0,

@@ -106,6 +106,37 @@ pub(super) fn left_beside(shell: i32, beginning: &Beginning) -> Vec<i32> {
     left.iter().map(|it| it.pid).collect()
 }
 
+/// Kills what a shell at rest has forked and never let go on. A ^C right after the fork throws
+/// bash out before it closes the pipe that its child, still a copy of it, waits on: for ever,
+/// as the copy catches SIGINT, and often with the terminal. Were it let go on by the next job,
+/// it would run the interrupted command as a part of that. Says whether there was any.
+pub(super) fn kill_held(shell: i32) -> bool {
+    let mut open = pipes(shell);
+    open.sort_unstable();
+    // Only of this pipe does the shell hold both ends.
+    let both = open.windows(2).filter(|it| it.first() == it.last());
+    let both: Vec<&PathBuf> = both.filter_map(|it| it.first()).collect();
+    let mut any = false;
+    if !both.is_empty() {
+        for pid in children(shell) {
+            if pipes(pid).iter().any(|pipe| both.contains(&pipe)) {
+                any |= send(pid, Signal::KILL);
+            }
+        }
+    }
+    any
+}
+
+/// The pipes that a process has open, each as often as it has.
+fn pipes(pid: i32) -> Vec<PathBuf> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd"));
+    let links = entries.into_iter().flatten().flatten();
+    links
+        .filter_map(|it| fs::read_link(it.path()).ok())
+        .filter(|path| path.as_os_str().as_encoded_bytes().starts_with(b"pipe:"))
+        .collect()
+}
+
 /// What is left of `roots` and everything below them.
 pub(super) fn still_there(roots: &[i32]) -> Vec<i32> {
     let processes = processes();
