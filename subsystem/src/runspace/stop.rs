@@ -210,7 +210,13 @@ impl Press {
             return;
         };
         let copy = tree::image(shell);
-        for process in tree::below(shell) {
+        // Looking for orphans takes long, and is hardly ever needed.
+        let processes = if group == shell && self.at.elapsed() > CLEANING_UP {
+            tree::below_and_beside(shell, target.beginning)
+        } else {
+            tree::below(shell)
+        };
+        for process in processes {
             let pid = process.pid;
             if process.group != group {
                 continue;

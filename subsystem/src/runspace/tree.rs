@@ -91,6 +91,19 @@ pub(super) fn below(shell: i32) -> Vec<Process> {
     found
 }
 
+/// The same, with what has lost its parent to a signal in the shell's own group: a process that
+/// a command substitution forked, and whose end the shell waits for all the same.
+pub(super) fn below_and_beside(shell: i32, beginning: &Beginning) -> Vec<Process> {
+    let mut found = below(shell);
+    let mut orphans = processes();
+    orphans.retain(|it| {
+        let beside = it.session == shell && it.group == shell && it.pid != shell;
+        beside && beginning.covers(it) && !found.iter().any(|other| other.pid == it.pid)
+    });
+    found.append(&mut orphans);
+    found
+}
+
 fn children(parent: i32) -> Vec<i32> {
     let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
     let children = children.unwrap_or_default();
