@@ -12,7 +12,7 @@ mod runspace;
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use outlast_protocol::outcome::ExitStatus::{Code, Signal};
 use outlast_subsystem::runspace::{Command, OpenFailure, StartError, StartSpec};
@@ -645,23 +645,6 @@ tests! {
         let expected = format!(
             "0022\n{}\nxterm-256color\n0000000\n0000000\nnot a tty\n24 80\n", home.display());
         assert_eq!(ran.out(), expected, "{}", ran.err());
-        bench.close().await;
-    }
-
-    #[ignore = "a measurement, to be run by hand"]
-    async fn latency() {
-        let mut bench = Bench::open().await;
-        for command in [Command::Script(b"true".to_vec()), Command::Argv(vec![b"true".to_vec()]), Command::Script(b"exit 3".to_vec()), Command::Script(b"builtin exit 3".to_vec())] {
-            let mut times = Vec::new();
-            let rounds = if format!("{command:?}").len() > 60 { 20 } else { 1000 };
-            for _ in 0..rounds {
-                let begin = Instant::now();
-                bench.run_command(command.clone(), None).await;
-                times.push(begin.elapsed());
-            }
-            times.sort();
-            println!("{command:?}: median {:?}, p99 {:?}", times[times.len() / 2], times[times.len() * 99 / 100]);
-        }
         bench.close().await;
     }
 }

@@ -78,10 +78,13 @@ impl Caller {
         }
     }
 
-    /// Waits until everything is written, and until the other end has closed its side or said
-    /// something more: what it still has to say (the last Consumed) has been dealt with.
-    pub(super) async fn part(mut self) {
-        if self.stream.flush().await.is_ok() {
+    /// Waits until everything is written, does `then`, and waits until the other end has closed
+    /// its side or said something more: what it still has to say (the last Consumed) has been
+    /// dealt with.
+    pub(super) async fn part(mut self, then: impl FnOnce()) {
+        let flushed = self.stream.flush().await;
+        then();
+        if flushed.is_ok() {
             let _ = self.stream.next().await;
         }
     }

@@ -242,6 +242,7 @@ impl<'a> Foreground<'a> {
     fn with_cursor(&self, change: impl FnOnce(&mut super::cursor::Cursor)) {
         if let Some(known) = self.mux.registry.borrow_mut().get_mut(self.held.instance) {
             change(&mut known.cursor);
+            self.mux.unsaved.set(true);
         }
     }
 
@@ -251,7 +252,6 @@ impl<'a> Foreground<'a> {
         if let (Some(from), true) = (self.from, self.completed.is_some()) {
             self.with_cursor(|cursor| cursor.finish(invocation, from, records));
         }
-        self.mux.save();
     }
 }
 

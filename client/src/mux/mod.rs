@@ -61,6 +61,8 @@ struct Mux {
     requests: Cell<usize>,
     activity: Notify,
     stop: Notify,
+    /// Whether the list of sessions has changes that are not written yet.
+    unsaved: Cell<bool>,
     started_ms: u64,
     idle_exit: Duration,
 }
@@ -130,6 +132,7 @@ impl Mux {
             requests: Cell::new(0),
             activity: Notify::new(),
             stop: Notify::new(),
+            unsaved: Cell::new(false),
             started_ms: now_ms(),
             idle_exit: named.map_or(DEFAULT_IDLE_EXIT, Duration::from_secs),
         })
@@ -209,6 +212,13 @@ impl Mux {
             }
         };
         let _ = tokio::time::timeout(Duration::from_secs(2), gone).await;
+    }
+
+    /// Writes the list of sessions if what was received has changed.
+    fn save_received(&self) {
+        if self.unsaved.take() {
+            self.save();
+        }
     }
 
     /// Writes the list of sessions. A full disk must not stop anything that runs.

@@ -27,9 +27,10 @@ pub(super) async fn serve(mux: &Rc<Mux>, stream: UnixStream) {
         Err(Stop::Failed(failure)) => {
             caller.send(&ToCli::Failed(Failed::from(failure)), Bytes::new());
         }
-        Err(Stop::Gone) => return,
+        Err(Stop::Gone) => return mux.save_received(),
     }
-    caller.part().await;
+    // The command line need not wait for the disk.
+    caller.part(|| mux.save_received()).await;
 }
 
 fn hello() -> Hello {

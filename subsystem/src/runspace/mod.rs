@@ -41,6 +41,8 @@ use self::stop::{Stop, Strays};
 use self::terminal::Terminal;
 use self::tree::Beginning;
 
+/// Reads of the terminal at the end of the opening.
+const CATCH_UP: usize = 64;
 /// How long the dead are waited for at most, after SIGKILL: a process in an uninterruptible
 /// wait must not hold us.
 const REAP: Duration = Duration::from_secs(5);
@@ -95,14 +97,27 @@ impl Runspace {
         };
         let opened = tokio::time::timeout(spec.open_timeout, runspace.opened()).await;
         let failure = match opened {
-            Ok(Ok(())) => return Ok(runspace),
+            Ok(Ok(())) => {
+                runspace.catch_up();
+                return Ok(runspace);
+            }
             Ok(Err(failure)) => failure,
             Err(_elapsed) => OpenFailure::TimedOut(spec.open_timeout.as_secs()),
         };
-        while runspace.terminal.read_now().is_some() {}
+        runspace.catch_up();
         let terminal = runspace.terminal.tail();
         runspace.close(Duration::ZERO).await;
         Err(OpenError { failure, terminal })
+    }
+
+    /// Takes in what the user's files have said until now, which may be without end.
+    fn catch_up(&mut self) {
+        for _ in 0..CATCH_UP {
+            let Some(bytes) = self.terminal.read_now() else {
+                return;
+            };
+            self.events.push_back(Event::Pty(bytes));
+        }
     }
 
     async fn opened(&mut self) -> Result<(), OpenFailure> {
