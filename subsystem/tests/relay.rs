@@ -17,7 +17,7 @@ use outlast_protocol::link::connection::{ClientLink, LinkEvent, hello};
 use outlast_protocol::link::refusal::RefusalCode;
 use outlast_protocol::link::to_client::ToClient;
 use outlast_protocol::link::to_host::{
-    Attach, Create, End, List, ReaderOpen, Remove, Submit, ToHost,
+    Attach, Create, End, List, Ping, ReaderOpen, Remove, Submit, ToHost,
 };
 use outlast_protocol::link::{AttachMode, Command as Kind, From};
 use outlast_protocol::outcome::{ExitStatus, Outcome};
@@ -322,4 +322,71 @@ fn a_list_tells_live_from_broken() {
     );
     remover.wait(|message| matches!(message, ToClient::Removed(_)).then_some(()));
     assert_eq!(lives(&mut places.remote()), []);
+}
+
+/// Takes the shortest idle timeout there is, a minute: the event waited for is the host's end.
+#[test]
+fn an_idle_session_ends_by_itself_and_an_attached_one_does_not() {
+    let places = Places::new();
+    let timed = |number, client, name| Create {
+        idle_timeout: IdleTimeout::Seconds(60),
+        ..create(InstanceId(Uuid::from_u128(number)), client, name)
+    };
+    let host = |message: &ToClient| match message {
+        ToClient::Attached(attached) => Some(attached.info.host_pid),
+        _ => None,
+    };
+    let mut kept = places.remote();
+    kept.say(timed(1, 1, "kept"), b"");
+    kept.wait(host);
+    let mut left = places.remote();
+    left.say(timed(2, 1, "left"), b"");
+    let pid = i32::try_from(left.wait(host)).unwrap();
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    let end = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap();
+    let began = Instant::now();
+    drop(left);
+
+    // The heartbeat of the one that is kept; without it its link would be dead by then.
+    loop {
+        let pause = rustix::time::Timespec {
+            tv_sec: 5,
+            tv_nsec: 0,
+        };
+        let mut ended = [rustix::event::PollFd::new(
+            &end,
+            rustix::event::PollFlags::IN,
+        )];
+        if rustix::event::poll(&mut ended, Some(&pause)).unwrap() > 0 {
+            break;
+        }
+        kept.say(Ping { number: 1 }, b"");
+        assert!(began.elapsed() < Duration::from_secs(120), "it lives on");
+    }
+    assert!(began.elapsed() >= Duration::from_secs(60), "it ended early");
+    let mut lister = places.remote();
+    lister.say(
+        List {
+            extensions: Vec::new(),
+        },
+        b"",
+    );
+    let names = lister.wait(|message| match message {
+        ToClient::Listed(listed) => Some(
+            listed
+                .sessions
+                .iter()
+                .map(|info| info.name.to_string())
+                .collect::<Vec<_>>(),
+        ),
+        _ => None,
+    });
+    assert_eq!(names, ["kept"]);
+    kept.say(
+        End {
+            extensions: Vec::new(),
+        },
+        b"",
+    );
+    kept.wait(|message| matches!(message, ToClient::Ended(_)).then_some(()));
 }
