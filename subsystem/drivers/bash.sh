@@ -109,20 +109,32 @@ __outlast_enter() {
     # In this order: after a ^C in between it is told twice, which the host bears.
     __outlast_tell "completed $__outlast_running ${__outlast_exit:-$1} ${__outlast_resume:+resume}"
     __outlast_running= __outlast_exit=
+  else
+    # Thrown back while it waited for work, perhaps with half a line read.
+    __outlast_tell again
   fi
 }
 
-# Waits for work: a line NUMBER:FLAGS, `i` for standard input, `a` for an arguments file.
+# Waits for work: a line %NUMBER:FLAGS, `i` for standard input, `a` for an arguments file.
 # The long time-out keeps the user's TMOUT away.
 __outlast_wait() {
   \builtin local line=
-  # The host held the terminal. With SIGHUP ignored, only this tells that it is gone.
-  [[ -t 0 || -t 2 ]] || \builtin exit 129
-  until \builtin read -r -t 999999999 line <"$__outlast_dir/control"; do
-    # 1 is the end of the file, or no file: the host is gone. Above 128 it was a signal.
-    [[ $? -gt 128 && ( -t 0 || -t 2 ) ]] || \builtin exit 129
+  for ((;;)); do
+    # The host held the terminal. With SIGHUP ignored, only this tells that it is gone.
+    [[ -t 0 || -t 2 ]] || \builtin exit 129
+    until \builtin read -r -t 999999999 line <"$__outlast_dir/control"; do
+      # 1 is the end of the file, or no file: the host is gone. Above 128 it was a signal, which
+      # may have come between two bytes of the line: what was read of it is lost.
+      [[ $? -gt 128 && ( -t 0 || -t 2 ) ]] || \builtin exit 129
+      \__outlast_tell again
+    done
+    # The rest of such a line is dropped, and so is one that was said again needlessly.
+    if [[ $line == %*:* ]]; then
+      line=${line#%}
+      [[ ${line%%:*} -le $__outlast_latest ]] || \builtin break
+    fi
   done
-  __outlast_running=${line%%:*}
+  __outlast_running=${line%%:*} __outlast_latest=${line%%:*}
   __outlast_file=$__outlast_dir/$__outlast_running.sh
   __outlast_words=()
   __outlast_input=/dev/null
@@ -178,7 +190,7 @@ HISTFILE=$__outlast_histfile; [[ -n $HISTFILE ]] || \builtin unset HISTFILE;
 \builtin set -- ${__outlast_args[@]+"${__outlast_args[@]}"};
 __outlast_traps=none; \__outlast_tell rescued; \builtin eval "$__outlast_options" 2>/dev/null'
 
-__outlast_running= __outlast_exit= __outlast_int= __outlast_resume= __outlast_renamed=
+__outlast_latest=0 __outlast_running= __outlast_exit= __outlast_int= __outlast_resume= __outlast_renamed=
 __outlast_errtrace= __outlast_farewell= __outlast_prompts=0 __outlast_opened= __outlast_words=()
 # The traps themselves are short: they are read back byte by byte after every invocation.
 # Held open in both directions all the while, the FIFO neither blocks nor keeps anything.

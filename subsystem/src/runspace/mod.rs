@@ -57,6 +57,8 @@ pub struct Runspace {
     /// Held in both directions: the driver never sees the end of it while we live.
     control: OwnedFd,
     invocation: Option<Invocation>,
+    /// The line that told the driver to run it.
+    order: String,
     /// Whether the invocation is a plain command.
     argv: bool,
     began: Beginning,
@@ -86,6 +88,7 @@ impl Runspace {
             status: channels.status,
             control: channels.control,
             invocation: None,
+            order: String::new(),
             argv: false,
             began: Beginning::default(),
             stop: None,
@@ -166,11 +169,11 @@ impl Runspace {
             .job(&self.directory, number, &start.command, self.resume)?;
         let (invocation, pipes) = Invocation::prepare(&self.directory, number, start.stdin, &job)?;
         let stdin = if start.stdin { "i" } else { "" };
-        let line = format!("{number}:{stdin}{}\n", job.flags);
+        self.order = format!("%{number}:{stdin}{}\n", job.flags);
         self.began = Beginning::now(self.shell.pid());
         self.stop = None;
         self.argv = matches!(start.command, Command::Argv(_));
-        rustix::io::write(&self.control, line.as_bytes()).map_err(|error| {
+        rustix::io::write(&self.control, self.order.as_bytes()).map_err(|error| {
             StartError::Directory {
                 what: "to the driver",
                 source: error.into(),
@@ -210,6 +213,12 @@ impl Runspace {
     fn on_report(&mut self, report: Report) {
         match report {
             Report::Opened { .. } => {}
+            Report::Again => {
+                // It runs no number twice: a line too many does no harm.
+                if self.invocation.is_some() && !self.is_running() {
+                    let _ = rustix::io::write(&self.control, self.order.as_bytes());
+                }
+            }
             Report::Rescued => {
                 let _ = fs::remove_file(self.directory.join("state"));
             }

@@ -30,6 +30,8 @@ pub(super) enum Report {
     },
     /// The shell was replaced by a fresh one that has read the saved state.
     Rescued,
+    /// It may have lost the line that told it what to run.
+    Again,
 }
 
 pub(super) struct StatusChannel {
@@ -97,6 +99,7 @@ fn parse(line: &str) -> Option<Report> {
         "opened" => Report::Opened {
             resume: words.next() == Some("resume"),
         },
+        "again" => Report::Again,
         "rescued" => Report::Rescued,
         "running" => Report::Running {
             number: words.next()?.split(':').next()?.parse().ok()?,
