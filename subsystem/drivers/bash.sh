@@ -125,7 +125,8 @@ __outlast_wait() {
     until \builtin read -r -t 999999999 line <"$__outlast_dir/control"; do
       # 1 is the end of the file, or no file: the host is gone. Above 128 it was a signal, which
       # may have come between two bytes of the line: what was read of it is lost.
-      [[ $? -gt 128 && ( -t 0 || -t 2 ) ]] || \builtin exit 129
+      # The hang-up that follows the end must not cut a trap of the user's short.
+      [[ $? -gt 128 && ( -t 0 || -t 2 ) ]] || { \builtin trap '' HUP; \builtin exit 129; }
       \__outlast_tell again
     done
     # The rest of such a line is dropped, and so is one that was said again needlessly.

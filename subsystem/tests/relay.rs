@@ -225,6 +225,9 @@ fn a_session_outlives_its_link_and_ends_when_removed() {
         _ => None,
     });
     assert_eq!(end, Ended::Removed);
+    // The host closes the link when nothing is left of the session.
+    let mut rest = Vec::new();
+    second.output.read_to_end(&mut rest).unwrap();
     drop(second);
     assert_eq!(
         std::fs::read_dir(places.sessions.path().join("sessions"))
