@@ -208,13 +208,7 @@ impl<'a> Foreground<'a> {
             self.completed = Some(record.seq);
         }
         self.records = self.records.saturating_add(1);
-        let told = Told {
-            seq: record.seq,
-            time_ms: record.time_ms,
-            invocation: record.invocation,
-            kind: record.kind,
-        };
-        caller.send(&told.into(), body);
+        caller.send(&Told::from(record).into(), body);
     }
 
     /// Takes in what the command line says; returns whether everything is said and done.

@@ -109,13 +109,7 @@ impl Delivery<'_> {
                     return;
                 }
                 self.sent = Some(record.seq);
-                let told = Told {
-                    seq: record.seq,
-                    time_ms: record.time_ms,
-                    invocation: record.invocation,
-                    kind: record.kind,
-                };
-                caller.send(&told.into(), body);
+                caller.send(&Told::from(record).into(), body);
             }
             Heard::CaughtUp { next, active } => {
                 if !self.request.follow || active == 0 {

@@ -9,6 +9,7 @@ use outlast_protocol::control::to_cli::FailureKind;
 use outlast_protocol::link::connection::{ClientLink, LinkError, LinkEvent, hello};
 use outlast_protocol::link::to_client::ToClient;
 use outlast_protocol::link::to_host::ToHost;
+use outlast_rendezvous::machine::{host_name, user_name};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::time::Instant;
 
@@ -217,12 +218,6 @@ fn shorten(text: &str) -> String {
 
 /// The greeting of this program.
 pub(super) fn greeting() -> outlast_protocol::hello::Hello {
-    let user = std::env::var("USER")
-        .or_else(|_| std::env::var("LOGNAME"))
-        .unwrap_or_else(|_| format!("uid {}", rustix::process::geteuid().as_raw()));
-    let host = rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned();
-    hello(concat!("outlast/", env!("CARGO_PKG_VERSION")), &user, &host)
+    let program = concat!("outlast/", env!("CARGO_PKG_VERSION"));
+    hello(program, &user_name(), &host_name())
 }

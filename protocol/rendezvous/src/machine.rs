@@ -11,6 +11,21 @@ pub fn machine_id() -> String {
         .unwrap_or_else(|| from_host_name(rustix::system::uname().nodename().to_bytes()))
 }
 
+/// This machine's name for people.
+#[must_use]
+pub fn host_name() -> String {
+    let names = rustix::system::uname();
+    names.nodename().to_string_lossy().into_owned()
+}
+
+/// The name of the user this process runs as, for people: from the environment, else the uid.
+#[must_use]
+pub fn user_name() -> String {
+    std::env::var("USER")
+        .or_else(|_| std::env::var("LOGNAME"))
+        .unwrap_or_else(|_| format!("uid {}", rustix::process::geteuid().as_raw()))
+}
+
 /// Names the current boot, if the kernel tells.
 #[must_use]
 pub fn boot_id() -> Option<String> {

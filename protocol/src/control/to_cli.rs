@@ -78,6 +78,24 @@ pub struct Record {
     pub kind: RecordKind,
 }
 
+impl From<crate::link::to_client::Record> for Record {
+    fn from(record: crate::link::to_client::Record) -> Self {
+        let crate::link::to_client::Record {
+            seq,
+            time_ms,
+            invocation,
+            kind,
+            ..
+        } = record;
+        Self {
+            seq,
+            time_ms,
+            invocation,
+            kind,
+        }
+    }
+}
+
 /// The command took standard input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StdinTaken {

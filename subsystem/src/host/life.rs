@@ -15,15 +15,8 @@ use super::clock::boot_time;
 use super::core::Session;
 use super::descriptor::Descriptor;
 
-/// What to do with the session's directory when the host ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Farewell {
-    /// Everything there is was received, or nobody wants it: delete it.
-    Delete,
-}
-
-/// Waits for the session's end and says what becomes of its directory.
-pub(super) async fn watch(session: &Rc<Session>) -> Farewell {
+/// Waits until the session is over and nobody wants anything of it any more.
+pub(super) async fn watch(session: &Rc<Session>) {
     let timer = Alarm::new();
     while session.core().is_live() {
         if session.core().removal_requested() {
@@ -40,11 +33,9 @@ pub(super) async fn watch(session: &Rc<Session>) -> Farewell {
             () = wait(&timer, deadline) => {}
         }
     }
-    if session.core().removal_requested() {
-        return Farewell::Delete;
+    if !session.core().removal_requested() {
+        linger(session, &timer).await;
     }
-    linger(session, &timer).await;
-    Farewell::Delete
 }
 
 /// Stays until somebody has received the rest, at most for the retention time.

@@ -180,7 +180,7 @@ async fn live(session: &Rc<Session>, runspace: Runspace, listener: tokio::net::U
     tokio::task::spawn_local(accept::serve(session.clone(), listener));
     let shell = shell::run(session, runspace);
     let life = life::watch(session);
-    let (_, life::Farewell::Delete) = tokio::join!(shell, life);
+    tokio::join!(shell, life);
 }
 
 /// Lets the relay know that the shell is ready, and holds nothing of the channel.

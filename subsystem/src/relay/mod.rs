@@ -70,10 +70,7 @@ fn unknown(
     instance: &outlast_protocol::id::InstanceId,
     request: u8,
 ) -> outlast_protocol::link::refusal::Refused {
-    let host = rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned();
+    let host = outlast_rendezvous::machine::host_name();
     refused(
         request,
         RefusalCode::UNKNOWN_SESSION,
