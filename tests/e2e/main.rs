@@ -7,6 +7,7 @@
 )]
 
 mod argv;
+mod bounds;
 mod control;
 mod cuts;
 mod disk_full;

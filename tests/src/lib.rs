@@ -13,6 +13,8 @@
 //! | [`gate`] | named events between a test and a remote script |
 //! | [`process`] | what `/proc` says: who is left, who has gone |
 //! | [`stream`] | numbered lines, to prove that a stream is byte-exact |
+//! | [`usage`] | what a process uses: memory, processor time, wake-ups |
+//! | [`watermark`] | how full a directory ever got |
 #![forbid(unsafe_code)]
 #![allow(
     clippy::expect_used,
@@ -39,6 +41,8 @@ pub mod running;
 pub mod sshd;
 pub mod stream;
 pub mod transcript;
+pub mod usage;
+pub mod watermark;
 
 pub use client::ClientMachine;
 pub use gate::Gate;
@@ -46,3 +50,4 @@ pub use output::Output;
 pub use proxy::Proxy;
 pub use running::Running;
 pub use sshd::{Sshd, Subsystem};
+pub use watermark::Watermark;

@@ -148,20 +148,24 @@ impl Log {
     }
 
     /// Whether the command has to wait: in `Block`, when what was not consumed, that is beyond
-    /// `acked`, fills the quota, or the memory while the disk fails.
+    /// `acked`, is about to fill the quota, or fills the memory while the disk fails.
     #[must_use]
     pub fn would_block(&self, acked: Seq) -> bool {
-        self.policy.buffering == Buffering::Block && self.unread(acked) >= self.policy.quota_bytes
+        self.policy.buffering == Buffering::Block && self.is_about_full(acked)
     }
 
     /// In `Spool`: whether what was not consumed, that is beyond `acked`, is about to be dropped.
     /// For an owner that would rather wait for a reader than lose what it is about to read.
     #[must_use]
     pub fn would_lose(&self, acked: Seq) -> bool {
-        // Whole segments are dropped when the next one begins: one of room for each.
+        self.policy.buffering == Buffering::Spool && self.is_about_full(acked)
+    }
+
+    fn is_about_full(&self, acked: Seq) -> bool {
+        // Whole segments are dropped, and only when the next one begins: one of room for that
+        // one, and one for the part of the oldest that was consumed but is still there.
         let margin = self.policy.segment_bytes().saturating_mul(2);
-        self.policy.buffering == Buffering::Spool
-            && self.unread(acked) >= self.policy.quota_bytes.saturating_sub(margin)
+        self.unread(acked) >= self.policy.quota_bytes.saturating_sub(margin)
     }
 
     /// Bytes beyond `acked`. While the disk fails, a full memory counts as the whole quota.
