@@ -9,6 +9,7 @@
 mod argv;
 mod bounds;
 mod control;
+mod crowd;
 mod cuts;
 mod disk_full;
 mod errors;
