@@ -3,10 +3,10 @@
 
 use std::path::PathBuf;
 
-use outlast_tests::stream::{assert_stream, ruler};
+use outlast_tests::ledger::Ledger;
+use outlast_tests::stream::ruler;
 use outlast_tests::usage::peak_memory_kib;
 use outlast_tests::{Gate, Output, Watermark};
-use serde_json::Value;
 
 use crate::stage::{Stage, instance, only, run};
 
@@ -59,40 +59,6 @@ impl Place {
     }
 }
 
-/// What a receiver of the ruler's lines got.
-#[derive(Debug, Default)]
-struct Account {
-    /// Where in the stream each gap was, its bytes and its cause.
-    gaps: Vec<(u64, u64, String)>,
-    received: u64,
-}
-
-/// Holds every piece to its place.
-#[track_caller]
-fn account(output: &Output) -> Account {
-    let mut account = Account::default();
-    let mut at = 0;
-    for event in output.success().ndjson() {
-        match event["type"].as_str() {
-            Some("output") => {
-                let data = event["data"].as_str().unwrap().as_bytes();
-                assert_stream(data, &ruler::bytes(at, data.len()));
-                at += data.len() as u64;
-                account.received += data.len() as u64;
-            }
-            Some("gap") => {
-                let bytes = event["bytes"].as_u64().unwrap();
-                let cause = event["cause"].as_str().unwrap().to_owned();
-                account.gaps.push((at, bytes, cause));
-                at += bytes;
-            }
-            Some("completed") => assert_eq!(event["exit_code"], Value::from(0)),
-            _ => {}
-        }
-    }
-    account
-}
-
 #[test]
 fn spooled_output_is_within_its_quota_and_missing_bytes_are_one_exact_gap() {
     let place = Place::new("spool");
@@ -105,17 +71,17 @@ fn spooled_output_is_within_its_quota_and_missing_bytes_are_one_exact_gap() {
         done.word()
     ));
     done.wait();
-    let account = account(&place.receive());
+    let ledger = Ledger::of(&place.receive());
     let seen = watermark.end();
     assert!(seen.highest <= QUOTA, "{seen:?}");
     assert!(seen.samples > 100, "{seen:?}");
     let printed = lines * ruler::LINE;
-    let missing = printed - account.received;
-    assert_eq!(account.gaps, [(0, missing, "quota".to_owned())]);
+    let missing = printed - ledger.received;
+    assert_eq!(ledger.gaps, [(0, missing, "quota".to_owned())]);
     assert!(
-        account.received > QUOTA - 3 * SEGMENT,
+        ledger.received > QUOTA - 3 * SEGMENT,
         "only {} bytes were kept",
-        account.received
+        ledger.received
     );
     place.assert_memory();
     place.stage.strike(Vec::new());
@@ -159,11 +125,11 @@ fn dropping_session_keeps_the_latest_in_memory_and_makes_no_file() {
         done.word()
     ));
     done.wait();
-    let account = account(&place.receive());
+    let ledger = Ledger::of(&place.receive());
     let printed = lines * ruler::LINE;
-    let missing = printed - account.received;
-    assert_eq!(account.gaps, [(0, missing, "quota".to_owned())]);
-    assert!(account.received > 512 * 1024, "{account:?}");
+    let missing = printed - ledger.received;
+    assert_eq!(ledger.gaps, [(0, missing, "quota".to_owned())]);
+    assert!(ledger.received > 512 * 1024, "{ledger:?}");
     assert!(!place.spool().exists(), "there is a spool");
     let seen = watermark.end();
     assert!(seen.highest < 64 * 1024, "something was written: {seen:?}");

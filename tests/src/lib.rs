@@ -13,6 +13,7 @@
 //! | [`gate`] | named events between a test and a remote script |
 //! | [`failpoint`] | a process of Outlast stopped at a named place |
 //! | [`process`] | what `/proc` says: who is left, who has gone |
+//! | [`ledger`] | what a receiver got and what it was told is missing |
 //! | [`stream`] | numbered lines, to prove that a stream is byte-exact |
 //! | [`usage`] | what a process uses: memory, processor time, wake-ups |
 //! | [`watermark`] | how full a directory ever got |
@@ -34,6 +35,7 @@ pub mod failure;
 pub mod file_event;
 pub mod gate;
 pub mod host_entry;
+pub mod ledger;
 pub mod leftovers;
 pub mod output;
 pub mod process;
