@@ -20,8 +20,11 @@ use crate::folder;
 const RECORDS: &str = "records.txt";
 const SMALL: u64 = 4 * 1024;
 
-/// The layouts, by name: how each is made in a session's directory.
-const LAYOUTS: [(&str, fn(&PrivateDirectory)); 5] = [
+/// Puts a spool into a session's directory.
+type Make = fn(&PrivateDirectory);
+
+/// The layouts, by name.
+const LAYOUTS: [(&str, Make); 5] = [
     ("every-kind", every_kind),
     ("oldest-dropped", |session| spread(session, 4 * SMALL)),
     ("segment-missing", |session| {
