@@ -3,6 +3,7 @@
 
 mod accept;
 mod clock;
+mod consumption;
 mod conversation;
 mod core;
 mod descriptor;
@@ -12,7 +13,9 @@ mod invocations;
 mod life;
 mod link;
 mod open;
+mod outcomes;
 mod pipes;
+mod places;
 mod progress;
 mod reader;
 mod shell;

@@ -7,6 +7,7 @@ use super::journal::Log;
 use super::policy::Buffering;
 use super::position::Position;
 use super::record::GapCause;
+use super::segment::Segment;
 use super::status::Trouble;
 
 /// Bytes gathered for one write.
@@ -155,20 +156,18 @@ impl Log {
         Ok(())
     }
 
+    /// Drops the oldest segment that may be dropped, if there is one.
     fn drop_oldest(&mut self) -> bool {
         let block = self.policy.buffering == Buffering::Block;
+        let held = &self.held;
         let Some(spool) = &mut self.spool else {
             return false;
         };
-        let unread = |end: Position| block && end.seq > self.acked.next();
-        if spool
-            .segments
-            .front()
-            .is_none_or(|segment| unread(segment.end))
-        {
+        let kept = |segment: &Segment| block && held.overlaps(segment.start, segment.end);
+        let Some(at) = spool.segments.iter().position(|segment| !kept(segment)) else {
             return false;
-        }
-        let Some(segment) = spool.drop_oldest() else {
+        };
+        let Some(segment) = spool.drop_at(at) else {
             return false;
         };
         self.lost.push(segment.start, segment.end, GapCause::Quota);

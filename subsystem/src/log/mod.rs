@@ -13,6 +13,7 @@ mod encoding;
 mod fields;
 mod flush;
 mod header;
+mod hold;
 mod journal;
 mod lost;
 mod outcome;
