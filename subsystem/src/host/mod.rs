@@ -17,6 +17,7 @@ mod outcomes;
 mod pipes;
 mod places;
 mod progress;
+mod quotas;
 mod reader;
 mod shell;
 mod submission;

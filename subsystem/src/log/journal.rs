@@ -10,6 +10,7 @@ use super::lost::Lost;
 use super::policy::{Buffering, Policy};
 use super::position::Position;
 use super::record::{GapCause, Record, RecordKind};
+use super::share::Share;
 use super::spool::Spool;
 use super::status::{Status, Trouble};
 use super::tail::Tail;
@@ -23,6 +24,7 @@ pub struct Log {
     pub(super) policy: Policy,
     pub(super) tail: Tail,
     pub(super) spool: Option<Spool>,
+    pub(super) share: Option<Share>,
     /// The first record that is not on disk.
     pub(super) unwritten: Seq,
     pub(super) lost: Lost,
@@ -50,11 +52,20 @@ impl Log {
         Ok(Self::new(policy, spool, Position::START))
     }
 
+    /// Keeps to a share of what all logs of a user may keep. A log with few segments may always
+    /// have those, so that a new session is not silenced by old ones.
+    #[must_use]
+    pub fn with_share(mut self, share: Share) -> Self {
+        self.share = Some(share);
+        self
+    }
+
     pub(super) fn new(policy: Policy, spool: Option<Spool>, end: Position) -> Self {
         Self {
             policy,
             tail: Tail::new(end),
             spool,
+            share: None,
             unwritten: end.seq,
             lost: Lost::default(),
             trouble: None,

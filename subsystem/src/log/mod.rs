@@ -24,6 +24,7 @@ mod reader;
 mod record;
 mod recover;
 mod segment;
+mod share;
 mod spool;
 mod status;
 mod tail;
@@ -34,5 +35,7 @@ pub use journal::Log;
 pub use policy::{Buffering, Policy};
 pub use position::Position;
 pub use record::{Gap, GapCause, Record, RecordKind, Stream};
+
 pub use recover::{Cut, RecoverError};
+pub use share::Share;
 pub use status::Status;
