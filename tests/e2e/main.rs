@@ -9,6 +9,7 @@
 mod argv;
 mod bounds;
 mod control;
+mod creation;
 mod crowd;
 mod cuts;
 mod disk_full;
@@ -21,6 +22,7 @@ mod listing;
 mod mux;
 mod output;
 mod packaging;
+mod retention;
 mod sessions;
 mod stage;
 mod state;

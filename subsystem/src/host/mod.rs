@@ -3,17 +3,22 @@
 
 mod accept;
 mod clock;
+mod consumption;
 mod conversation;
 mod core;
 mod descriptor;
 mod holding;
 mod input;
 mod invocations;
+mod ledger;
 mod life;
 mod link;
 mod open;
+mod outcomes;
 mod pipes;
+mod places;
 mod progress;
+mod quotas;
 mod reader;
 mod shell;
 mod submission;

@@ -31,6 +31,7 @@ pub struct Builder {
     max_sessions: u32,
     session_dir: Option<PathBuf>,
     extra: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
 impl Default for Builder {
@@ -43,6 +44,7 @@ impl Default for Builder {
             max_sessions: 10,
             session_dir: None,
             extra: Vec::new(),
+            environment: Vec::new(),
         }
     }
 }
@@ -88,6 +90,12 @@ impl Builder {
         self
     }
 
+    /// One more variable in the environment of relays and hosts.
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     pub fn start(self) -> Sshd {
         Sshd::start_with(self)
     }
@@ -116,7 +124,7 @@ impl Builder {
             format!("HostKey {here}/host_key"),
             format!("AuthorizedKeysFile {here}/authorized_keys"),
             format!("MaxSessions {}", self.max_sessions),
-            self.environment(directory, home),
+            self.set_env(directory, home),
         ]);
         let fixed = [
             "KbdInteractiveAuthentication no",
@@ -141,12 +149,15 @@ impl Builder {
     }
 
     /// One line: sshd takes only the first `SetEnv`.
-    fn environment(&self, directory: &Path, home: &Home) -> String {
+    fn set_env(&self, directory: &Path, home: &Home) -> String {
         let mut line = format!(
             "SetEnv OUTLAST_SESSION_DIR={} OUTLAST_FAILPOINTS={}/failpoints",
             self.session_dir(directory).display(),
             directory.display()
         );
+        for (name, value) in &self.environment {
+            line.push_str(&format!(" {name}={value}"));
+        }
         if !home.is_mounted() {
             line.push_str(&format!(" HOME={}", home.path().display()));
         }
