@@ -13,10 +13,10 @@ use outlast_protocol::session::{End, Holder, IdleTimeout, Life, SessionInfo};
 use outlast_rendezvous::PrivateDirectory;
 use tokio::sync::{Notify, watch};
 
-use super::clock::{boot_time, wall_ms};
 use super::holding::{Attaching, Holding};
 use super::invocations::Invocations;
 use super::progress::{Progress, Wait};
+use super::surroundings::Surroundings;
 use crate::log::Log;
 use crate::registry::{Meta, MetaLife};
 
@@ -26,6 +26,7 @@ pub(super) struct Core {
     pub(super) log: Log,
     pub(super) invocations: Invocations,
     pub(super) holding: Holding,
+    pub(super) surroundings: Surroundings,
     directory: PrivateDirectory,
     /// The highest record any reader has acknowledged as consumed.
     acknowledged: Seq,
@@ -53,16 +54,23 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(meta: Meta, log: Log, directory: PrivateDirectory) -> Rc<Self> {
+    pub(super) fn new(
+        meta: Meta,
+        log: Log,
+        directory: PrivateDirectory,
+        surroundings: Surroundings,
+    ) -> Rc<Self> {
+        let unattended_since = Some(surroundings.boot_time());
         let core = Core {
             meta,
             log,
             invocations: Invocations::default(),
             holding: Holding::default(),
+            surroundings,
             directory,
             acknowledged: Seq(0),
             progress: Progress::default(),
-            unattended_since: Some(boot_time()),
+            unattended_since,
             removal: false,
         };
         Rc::new(Self {
@@ -165,7 +173,7 @@ impl Core {
         kind: RecordKind,
         bytes: Bytes,
     ) -> Seq {
-        let seq = self.log.append(wall_ms(), Some(invocation), kind, bytes);
+        let seq = self.log.append(self.surroundings.wall_ms(), Some(invocation), kind, bytes);
         self.log.flush();
         seq
     }
@@ -183,7 +191,7 @@ impl Core {
         if self.log.would_block(self.acknowledged) {
             return Wait::ForReader;
         }
-        match self.progress.patience(boot_time()) {
+        match self.progress.patience(self.surroundings.boot_time()) {
             Some(left) if self.log.would_lose(self.acknowledged) => Wait::AtMost(left),
             _ => Wait::No,
         }
@@ -192,7 +200,7 @@ impl Core {
     /// A reader consumed everything up to `seq`.
     pub(super) fn acknowledge(&mut self, seq: Seq) {
         if seq > self.acknowledged {
-            self.progress.moved(boot_time());
+            self.progress.moved(self.surroundings.boot_time());
         }
         self.acknowledged = self.acknowledged.max(seq);
         self.log.acked(seq);
@@ -252,7 +260,7 @@ impl Core {
     pub(super) fn detach(&mut self, lease: Lease) {
         let was_attached = self.holding.is_attached(lease);
         if self.holding.detach(lease) && was_attached {
-            self.meta.disconnected_ms = Some(wall_ms());
+            self.meta.disconnected_ms = Some(self.surroundings.wall_ms());
             self.save();
             // What is on disk need not be in memory too while nobody reads.
             self.log.shrink();
@@ -266,7 +274,7 @@ impl Core {
         if !idle {
             self.unattended_since = None;
         } else if self.unattended_since.is_none() {
-            self.unattended_since = Some(boot_time());
+            self.unattended_since = Some(self.surroundings.boot_time());
         }
     }
 
@@ -295,15 +303,15 @@ impl Core {
             .idle_deadline()
             .filter(|_| self.is_live())
             .map(|deadline| {
-                let left = deadline.saturating_sub(boot_time());
-                wall_ms().saturating_add(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
+                let left = deadline.saturating_sub(self.surroundings.boot_time());
+                self.surroundings.wall_ms().saturating_add(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
             });
         SessionInfo {
             holder: self.holding.holder().cloned(),
             running: self.invocations.running(),
             queued: self.invocations.queued(),
             expires_ms,
-            host_pid: std::process::id(),
+            host_pid: self.surroundings.pid,
             first: self.log.first(),
             next: self.log.next(),
             ..self.meta.info(life)

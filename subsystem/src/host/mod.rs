@@ -5,6 +5,7 @@ mod accept;
 mod clock;
 mod conversation;
 mod core;
+mod course;
 mod descriptor;
 mod holding;
 mod input;
@@ -17,6 +18,7 @@ mod progress;
 mod reader;
 mod shell;
 mod submission;
+mod surroundings;
 
 use std::io::{Read, Write};
 use std::path::Path;
@@ -33,6 +35,7 @@ use outlast_rendezvous::{Lock, failpoint};
 use rustix::fs::{Mode, OFlags};
 use tokio::task::LocalSet;
 
+use self::clock::{Clock as _, SystemClock};
 use self::core::Session;
 use crate::refuse::{Explain, refused};
 use crate::registry::{Entry, Meta, MetaLife, ProcessId};
@@ -126,7 +129,7 @@ fn meta(request: &Create, life: MetaLife) -> Meta {
         instance: request.instance,
         name: request.name.clone(),
         configuration: request.configuration.clone(),
-        created_ms: clock::wall_ms(),
+        created_ms: SystemClock.wall_ms(),
         idle_timeout: request.idle_timeout,
         buffering: request.buffering,
         life,

@@ -11,6 +11,7 @@ use outlast_protocol::session::Buffering;
 use outlast_rendezvous::failpoint;
 
 use super::core::Session;
+use super::surroundings::Surroundings;
 use super::{CREATE, storage};
 use crate::log::{Log, Policy};
 use crate::refuse::{Explain, refused};
@@ -46,7 +47,7 @@ pub(super) async fn open(
     meta.shell = ProcessId::of(runspace.pid());
     meta.write(entry.directory()).map_err(storage)?;
     let directory = entry.directory().try_clone().map_err(storage)?;
-    Ok((Session::new(meta, log, directory), runspace))
+    Ok((Session::new(meta, log, directory, Surroundings::here()), runspace))
 }
 
 /// Why the shell did not open, with the last it said: its start-up files are to blame.

@@ -17,12 +17,10 @@ use outlast_protocol::session::{Holder, SessionInfo};
 use outlast_rendezvous::failpoint;
 
 use super::{Conversation, Turn};
-use crate::host::clock::{boot_time, wall_ms};
 use crate::host::holding::Attaching;
 use crate::host::invocations::{Cancelled, Invocation, NotAccepted};
 use crate::host::reader::Reader;
 use crate::host::submission;
-use crate::identity::greeting;
 use crate::refuse::{Explain, refused};
 
 impl Conversation {
@@ -40,13 +38,14 @@ impl Conversation {
             user: hello.user.clone(),
             host: hello.host.clone(),
             address: self.address.clone(),
-            since_ms: wall_ms(),
+            since_ms: self.session.core().surroundings.wall_ms(),
         };
         let mut core = self.session.core();
         match core.attach(holder, mode) {
             Attaching::Granted(lease) => {
                 failpoint::reach("host.attached");
                 let info = core.info();
+                let hello = core.surroundings.greeting.clone();
                 self.told = Some(SessionInfo {
                     first: Seq(0),
                     next: Seq(0),
@@ -55,7 +54,7 @@ impl Conversation {
                 drop(core);
                 self.lease = Some(lease);
                 let attached = Attached {
-                    hello: greeting(),
+                    hello,
                     lease,
                     info,
                 };
@@ -125,7 +124,8 @@ impl Conversation {
         self.close_reader(open.reader);
         let mut core = self.session.core();
         let reader = Reader::open(open, &core);
-        core.progress.opened(boot_time());
+        let now = core.surroundings.boot_time();
+        core.progress.opened(now);
         drop(core);
         self.readers.push_back(reader);
     }
