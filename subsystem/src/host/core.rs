@@ -173,7 +173,9 @@ impl Core {
         kind: RecordKind,
         bytes: Bytes,
     ) -> Seq {
-        let seq = self.log.append(self.surroundings.wall_ms(), Some(invocation), kind, bytes);
+        let seq = self
+            .log
+            .append(self.surroundings.wall_ms(), Some(invocation), kind, bytes);
         self.log.flush();
         seq
     }
@@ -304,7 +306,9 @@ impl Core {
             .filter(|_| self.is_live())
             .map(|deadline| {
                 let left = deadline.saturating_sub(self.surroundings.boot_time());
-                self.surroundings.wall_ms().saturating_add(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
+                self.surroundings
+                    .wall_ms()
+                    .saturating_add(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
             });
         SessionInfo {
             holder: self.holding.holder().cloned(),

@@ -17,6 +17,8 @@ mod pipes;
 mod progress;
 mod reader;
 mod shell;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod submission;
 mod surroundings;
 

@@ -47,7 +47,10 @@ pub(super) async fn open(
     meta.shell = ProcessId::of(runspace.pid());
     meta.write(entry.directory()).map_err(storage)?;
     let directory = entry.directory().try_clone().map_err(storage)?;
-    Ok((Session::new(meta, log, directory, Surroundings::here()), runspace))
+    Ok((
+        Session::new(meta, log, directory, Surroundings::here()),
+        runspace,
+    ))
 }
 
 /// Why the shell did not open, with the last it said: its start-up files are to blame.

@@ -53,11 +53,7 @@ impl Conversation {
                 });
                 drop(core);
                 self.lease = Some(lease);
-                let attached = Attached {
-                    hello,
-                    lease,
-                    info,
-                };
+                let attached = Attached { hello, lease, info };
                 self.replies.push_back(ToClient::Attached(attached));
                 // A client that lost the session has to hear of it.
                 self.session.changed();
