@@ -3,11 +3,11 @@
 use globset::Glob;
 use outlast_protocol::control::target::Target;
 use outlast_protocol::id::{ClientId, InstanceId, InvocationId, SessionName, is_instance_prefix};
+use outlast_protocol::link::cursor::Cursor;
 use outlast_protocol::session::{End, Life, SessionInfo};
 use outlast_rendezvous::{DirectoryError, PrivateDirectory};
 use serde::{Deserialize, Serialize};
 
-use super::cursor::Cursor;
 use super::failure::Failure;
 use super::reserve::Reserved;
 
