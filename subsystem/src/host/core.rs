@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use outlast_protocol::id::{InvocationId, Lease, Seq};
 use outlast_protocol::link::AttachMode;
+use outlast_protocol::link::refusal::RefusalCode;
 use outlast_protocol::outcome::Outcome;
 use outlast_protocol::record::RecordKind;
 use outlast_protocol::session::{End, Holder, IdleTimeout, Life, SessionInfo};
@@ -26,7 +27,10 @@ pub(super) struct Core {
     pub(super) log: Log,
     pub(super) invocations: Invocations,
     pub(super) holding: Holding,
-    directory: PrivateDirectory,
+    /// Whether its shell lives, and why not.
+    life: Life,
+    /// Where its properties are written; none where they stay as they were found.
+    directory: Option<PrivateDirectory>,
     /// The highest record any reader has acknowledged as consumed.
     acknowledged: Seq,
     /// Whether the readers there are get on.
@@ -53,18 +57,31 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// A session whose shell has just opened.
     pub(super) fn new(meta: Meta, log: Log, directory: PrivateDirectory) -> Rc<Self> {
-        let core = Core {
-            meta,
-            log,
-            invocations: Invocations::default(),
-            holding: Holding::default(),
-            directory,
-            acknowledged: Seq(0),
-            progress: Progress::default(),
-            unattended_since: Some(boot_time()),
-            removal: false,
-        };
+        let core = Core::new(meta, Life::Live, log);
+        Self::of(Core {
+            directory: Some(directory),
+            ..core
+        })
+    }
+
+    /// A session without a shell, to be read and nothing else, by as many as like.
+    pub(super) fn recovered(
+        meta: Meta,
+        life: Life,
+        log: Log,
+        invocations: Invocations,
+    ) -> Rc<Self> {
+        let core = Core::new(meta, life, log);
+        Self::of(Core {
+            invocations,
+            holding: Holding::shared(),
+            ..core
+        })
+    }
+
+    fn of(core: Core) -> Rc<Self> {
         Rc::new(Self {
             core: RefCell::new(core),
             changed: watch::Sender::new(()),
@@ -126,8 +143,16 @@ impl Session {
     }
 
     /// Keeps the host until the returned value is dropped, at most for a moment.
-    pub(super) fn stay(&self) -> watch::Receiver<bool> {
-        self.gone.subscribe()
+    pub(super) fn stay(self: &Rc<Self>) -> Stay {
+        Stay {
+            _told: self.gone.subscribe(),
+            session: self.clone(),
+        }
+    }
+
+    /// Whether somebody is here: a relay, or a client it brought.
+    pub(super) fn is_visited(&self) -> bool {
+        self.gone.receiver_count() > 0
     }
 
     /// Says that the session's directory is gone.
@@ -157,7 +182,35 @@ impl Session {
     }
 }
 
+/// Somebody who is with the session.
+pub(super) struct Stay {
+    _told: watch::Receiver<bool>,
+    session: Rc<Session>,
+}
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        // Heard when the receiver beside this is gone too.
+        self.session.ring_life();
+    }
+}
+
 impl Core {
+    fn new(meta: Meta, life: Life, log: Log) -> Self {
+        Self {
+            meta,
+            log,
+            invocations: Invocations::default(),
+            holding: Holding::default(),
+            life,
+            directory: None,
+            acknowledged: Seq(0),
+            progress: Progress::default(),
+            unattended_since: Some(boot_time()),
+            removal: false,
+        }
+    }
+
     /// Adds a record and writes it through, so that it survives this process.
     pub(super) fn record(
         &mut self,
@@ -172,7 +225,25 @@ impl Core {
 
     /// Whether the shell lives.
     pub(super) fn is_live(&self) -> bool {
-        self.meta.life.is_live()
+        self.life == Life::Live
+    }
+
+    /// Why nothing more can be asked of the session; none while its shell lives.
+    pub(super) fn over(&self) -> Option<(RefusalCode, String)> {
+        match &self.life {
+            Life::Live => None,
+            Life::Ended(_) => Some((RefusalCode::ENDED, "the session has ended".to_owned())),
+            Life::Broken(reason) => Some((
+                RefusalCode::BROKEN,
+                format!("the session is broken: {reason}"),
+            )),
+        }
+    }
+
+    /// What to say of the session where it is broken.
+    pub(super) fn broken(&self) -> Option<String> {
+        let over = self.over();
+        over.and_then(|(code, text)| (code == RefusalCode::BROKEN).then_some(text))
     }
 
     /// How long output must wait for a reader.
@@ -217,6 +288,7 @@ impl Core {
             let outcome = Outcome::SessionEnded(reason.clone());
             self.record(invocation, RecordKind::Completed(outcome), Bytes::new());
         }
+        self.life = Life::Ended(end.clone());
         self.meta.life = MetaLife::Ended(end);
         self.save();
     }
@@ -233,7 +305,10 @@ impl Core {
 
     /// Writes the meta file. A full disk costs only what others can see after this process.
     pub(super) fn save(&self) {
-        if let Err(error) = self.meta.write(&self.directory) {
+        let Some(directory) = &self.directory else {
+            return;
+        };
+        if let Err(error) = self.meta.write(directory) {
             super::complain(&format!("cannot update the session's meta file: {error}"));
         }
     }
@@ -287,10 +362,6 @@ impl Core {
 
     /// The session as it is now.
     pub(super) fn info(&self) -> SessionInfo {
-        let life = match &self.meta.life {
-            MetaLife::Ended(end) => Life::Ended(end.clone()),
-            MetaLife::Opening | MetaLife::Live => Life::Live,
-        };
         let expires_ms = self
             .idle_deadline()
             .filter(|_| self.is_live())
@@ -303,10 +374,14 @@ impl Core {
             running: self.invocations.running(),
             queued: self.invocations.queued(),
             expires_ms,
-            host_pid: std::process::id(),
+            host_pid: match self.life {
+                // Whoever says so is not the process that is meant.
+                Life::Broken(_) => 0,
+                Life::Live | Life::Ended(_) => std::process::id(),
+            },
             first: self.log.first(),
             next: self.log.next(),
-            ..self.meta.info(life)
+            ..self.meta.info(self.life.clone())
         }
     }
 }

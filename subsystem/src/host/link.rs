@@ -80,8 +80,6 @@ impl Outbox {
 
 /// Serves one client until it leaves, its link dies, or it is no longer wanted.
 pub(super) async fn serve(session: Rc<Session>, passed: Passed) {
-    // What is still to be said when the host ends gets out first.
-    let _stay = session.stay();
     let mut conversation = Conversation::new(session.clone(), passed.address);
     let mut outbox = Outbox::default();
     if let Err(error) = talk(

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use outlast_protocol::link::refusal::{RefusalCode, Refused};
 use outlast_protocol::link::to_host::Create;
-use outlast_protocol::session::Buffering;
+use outlast_protocol::session::{Buffering, INSTANCE_VARIABLE};
 use outlast_rendezvous::failpoint;
 
 use super::core::Session;
@@ -90,7 +90,9 @@ fn policy(buffering: Buffering) -> Policy {
 fn environment(request: &Create) -> Vec<(OsString, OsString)> {
     let wanted = |name: &OsString| request.environment.iter().any(|(n, _)| name == n.as_str());
     // Settings of this program are no affair of the shell, nor of a session made inside it.
-    let ours = |name: &OsString| name == SESSION_DIRECTORY || name == failpoint::DIRECTORY;
+    let ours = |name: &OsString| {
+        name == SESSION_DIRECTORY || name == failpoint::DIRECTORY || name == INSTANCE_VARIABLE
+    };
     let mut environment: Vec<_> = std::env::vars_os()
         .filter(|(name, _)| !ours(name) && !wanted(name))
         .collect();
@@ -98,7 +100,12 @@ fn environment(request: &Create) -> Vec<(OsString, OsString)> {
         .environment
         .iter()
         .map(|(n, v)| (OsString::from(n), OsString::from(v)));
-    environment.extend(asked);
+    environment.extend(asked.filter(|(name, _)| name != INSTANCE_VARIABLE));
+    // What the shell starts can be told by it, also when this process is gone.
+    environment.push((
+        INSTANCE_VARIABLE.into(),
+        request.instance.to_string().into(),
+    ));
     environment
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use outlast_protocol::frame::FrameDecoder;
 use outlast_protocol::handover::{ToHost, ToRelay};
 use outlast_protocol::limits::MAX_FRAME;
+use outlast_protocol::link::refusal::Refused;
 use outlast_rendezvous::start::{ConnectError, connect};
 use rustix::fd::BorrowedFd;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
@@ -22,6 +23,9 @@ pub(super) enum HostError {
     /// It did not answer in time or broke off.
     #[error("the session's host process does not answer: {0}")]
     Silent(#[from] std::io::Error),
+    /// It will not serve.
+    #[error("{}", .0.message)]
+    Refused(Refused),
     /// It said something else.
     #[error("the session's host process answered something unexpected: {0}")]
     Unexpected(String),
@@ -30,6 +34,26 @@ pub(super) enum HostError {
 /// A connection to the host's socket.
 pub(super) struct HostSocket {
     stream: UnixStream,
+}
+
+impl HostError {
+    /// Whether it went away before it answered, and had not even heard us.
+    pub(super) fn is_farewell(&self) -> bool {
+        use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+        match self {
+            Self::Connect(error) => matches!(error, ConnectError::Absent(_)),
+            Self::Silent(error) => {
+                matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
+            }
+            Self::Refused(_) | Self::Unexpected(_) => false,
+        }
+    }
+}
+
+impl From<UnixStream> for HostSocket {
+    fn from(stream: UnixStream) -> Self {
+        Self { stream }
+    }
 }
 
 impl HostSocket {

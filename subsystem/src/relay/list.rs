@@ -9,7 +9,8 @@ use outlast_protocol::session::{Life, SessionInfo};
 
 use super::client::{Client, ClientError};
 use super::host_socket::{HostError, HostSocket};
-use crate::registry::{Entry, Registry};
+use crate::registry::{Entry, HostState, Registry};
+use crate::remains;
 
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Sessions in one frame: far below the frame limit whatever their names.
@@ -64,16 +65,19 @@ fn inquire_all(entries: Vec<Entry>) -> Vec<SessionInfo> {
 
 /// The session as its host describes it, or as its directory does where the host is gone.
 fn inquire(entry: &Entry) -> Option<SessionInfo> {
-    if !entry.is_alive() {
-        return entry.info_without_host().ok();
+    // What reads out a dead session's log knows no more of it than its directory does.
+    if entry.host() != HostState::Lives {
+        return remains::info(entry);
     }
     let started = Instant::now();
     match ask(entry) {
         Ok(info) => Some(info),
         // It may have ended between the two questions.
-        Err(_) if !entry.is_alive() => entry.info_without_host().ok(),
+        Err(_) if entry.host() != HostState::Lives => remains::info(entry),
         Err(error) => {
-            let meta = entry.meta().ok()?;
+            let Ok(meta) = entry.meta() else {
+                return remains::info(entry);
+            };
             let waited = started.elapsed().as_secs_f32();
             Some(meta.info(Life::Broken(format!("{error} (asked for {waited:.1} s)"))))
         }
