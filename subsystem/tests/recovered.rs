@@ -281,3 +281,39 @@ fn session_without_a_log_still_tells_its_reason() {
     remote.say(submit(DONE), b"echo one");
     refused(&mut remote, Some(DONE));
 }
+
+/// Its shell had ended in order, and the host was only waiting for somebody to hear of it.
+#[test]
+fn end_that_nobody_heard_of_outlives_the_host() {
+    let places = Places::new();
+    let instance = InstanceId(Uuid::from_u128(74));
+    let mut holder = places.remote();
+    holder.say(create(instance, 1, "one"), b"");
+    let host = holder.wait(info).info.host_pid;
+    holder.say(submit(DONE), b"echo one; exec true");
+    let end = holder.wait(|message| match message {
+        ToClient::Ended(ended) => Some(ended.end.clone()),
+        _ => None,
+    });
+    let host = rustix::process::Pid::from_raw(i32::try_from(host).unwrap()).unwrap();
+    rustix::process::kill_process(host, rustix::process::Signal::KILL).unwrap();
+    holder.output.read_to_end(&mut Vec::new()).unwrap();
+
+    assert_eq!(listed(&places)[0].life, Life::Ended(end.clone()));
+    let mut remote = places.remote();
+    remote.say(attach(instance, 2, AttachMode::Connect), b"");
+    assert_eq!(remote.wait(info).info.life, Life::Ended(end));
+    let (output, outcome) = remote.run(DONE, "echo never again");
+    assert_eq!(output, b"one\n");
+    assert!(
+        matches!(&outcome, Outcome::SessionEnded(reason) if reason.contains("shell ended")),
+        "{outcome:?}"
+    );
+    remote.say(submit(UNHEARD), b"echo never");
+    let refusal = loop {
+        if let (ToClient::Refused(refusal), _) = remote.hear() {
+            break refusal;
+        }
+    };
+    assert_eq!(refusal.code, RefusalCode::ENDED);
+}

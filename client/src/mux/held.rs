@@ -1,5 +1,7 @@
 //! A session this client holds: what is wanted of it, whatever its link is doing.
 
+mod reader;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -11,13 +13,14 @@ use outlast_protocol::id::{InstanceId, InvocationId, ReaderId, Seq};
 use outlast_protocol::limits::DEFAULT_CREDIT;
 use outlast_protocol::link::attachment::Attachment;
 use outlast_protocol::link::refusal::Refused;
-use outlast_protocol::link::to_client::{Record, StdinTaken, Submitted, ToClient};
+use outlast_protocol::link::to_client::{StdinTaken, Submitted, ToClient};
 use outlast_protocol::link::to_host::{Cancel, Detach, End, ReaderOpen, Submit};
 use outlast_protocol::link::{From, Level};
 use outlast_protocol::session::{End as Ending, Holder, IdleTimeout, Life, SessionInfo};
 use outlast_rendezvous::failpoint;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
+pub(super) use self::reader::{Heard, Reader};
 use super::failure::Failure;
 use super::wire::{Wire, WireError};
 
@@ -45,18 +48,6 @@ pub(super) enum Over {
     Broken(String),
     /// It cannot be had back.
     Lost(Failure),
-}
-
-/// What a reader hears.
-pub(super) enum Heard {
-    Record(Record, Bytes),
-    /// Everything below `next` was sent; so many invocations run or wait. The last that is heard,
-    /// if the session is over.
-    CaughtUp {
-        next: Seq,
-        active: u32,
-        last: bool,
-    },
 }
 
 type Answer = oneshot::Sender<Result<Submitted, Refused>>;
@@ -418,39 +409,5 @@ fn over_by(info: &SessionInfo) -> Option<Over> {
         Life::Live => None,
         Life::Ended(end) => Some(Over::Ended(end.clone())),
         Life::Broken(reason) => Some(Over::Broken(reason.clone())),
-    }
-}
-
-/// A reader of a held session's log. Closed when dropped.
-pub(super) struct Reader {
-    held: Rc<Held>,
-    id: ReaderId,
-    receiver: mpsc::UnboundedReceiver<Heard>,
-}
-
-impl Reader {
-    /// What comes next; `None` when the session is not held any more. Cancel-safe.
-    pub(super) async fn next(&mut self) -> Option<Heard> {
-        self.receiver.recv().await
-    }
-
-    /// Everything up to `seq` was written out.
-    pub(super) fn consumed(&self, seq: Seq) {
-        self.held
-            .inner
-            .borrow_mut()
-            .attachment
-            .consumed(self.id, seq);
-        self.held.wake.notify_one();
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        let mut inner = self.held.inner.borrow_mut();
-        inner.readers.remove(&self.id);
-        inner.attachment.close_reader(self.id);
-        drop(inner);
-        self.held.wake.notify_one();
     }
 }

@@ -12,7 +12,7 @@ use super::client::{Client, ClientError};
 use super::host_socket::{HostError, HostSocket};
 use super::recovery;
 use crate::refuse::{Explain, refused};
-use crate::registry::{Entry, HostState};
+use crate::registry::{Entry, HostState, MetaError};
 
 /// A host answers at once; one that does not within this time hangs.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -38,6 +38,12 @@ fn offer(client: &Client, entry: &Entry) -> Result<HostSocket, Refused> {
     let mut tries = TRIES;
     loop {
         let lives = entry.host() == HostState::Lives;
+        if !lives && is_removed(entry) {
+            let text = "the session has ended";
+            return Err(refused(ATTACH, RefusalCode::ENDED, text)
+                .about(entry.instance().0)
+                .hint("`outlast new` starts a fresh one"));
+        }
         let reached = if lives {
             HostSocket::connect(entry)
         } else {
@@ -48,6 +54,8 @@ fn offer(client: &Client, entry: &Entry) -> Result<HostSocket, Refused> {
             Ok(socket) => Ok(socket),
             // Nobody has taken the client over: whoever is there next gets all of it.
             Err(error) if tries > 0 && error.is_farewell() && may_change(entry, lives) => continue,
+            // Removed while we were on our way.
+            Err(_) if tries > 0 && is_removed(entry) => continue,
             Err(HostError::Refused(refusal)) => Err(refusal.about(entry.instance().0)),
             Err(error) => Err(refused(ATTACH, RefusalCode::INTERNAL, error.to_string())
                 .about(entry.instance().0)
@@ -60,6 +68,10 @@ fn offer(client: &Client, entry: &Entry) -> Result<HostSocket, Refused> {
 /// host that lives stays.
 fn may_change(entry: &Entry, lived: bool) -> bool {
     !lived || entry.host() != HostState::Lives
+}
+
+fn is_removed(entry: &Entry) -> bool {
+    matches!(entry.meta(), Err(MetaError::Directory(error)) if error.is_absent())
 }
 
 fn pass(client: &Client, mut socket: HostSocket) -> Result<HostSocket, HostError> {
