@@ -208,7 +208,9 @@ fn queued_command_is_told_that_it_did_not_begin() {
     queued.wait_stderr("waiting");
     let pid = kill_host(&stage).to_string();
     let output = queued.wait();
-    assert_lost(&output, &["killed", &pid, "had not begun"]).stdout_is("");
+    assert_lost(&output, &["killed", &pid])
+        .stdout_is("")
+        .stderr_has("had not begun");
     assert_lost(&running.wait(), &["killed", &pid]);
     stage.strike(Vec::new());
 }

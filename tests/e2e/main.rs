@@ -7,7 +7,10 @@
 )]
 
 mod argv;
+mod bounds;
 mod control;
+mod creation;
+mod crowd;
 mod cuts;
 mod disk_full;
 mod errors;
@@ -21,6 +24,7 @@ mod mux;
 mod output;
 mod packaging;
 mod remains;
+mod retention;
 mod sessions;
 mod stage;
 mod state;

@@ -10,6 +10,7 @@ mod ci;
 mod demo;
 mod failure;
 mod purity;
+mod skew;
 mod steps;
 mod test;
 mod tools;
@@ -24,7 +25,10 @@ cargo xtask COMMAND
   demo [HOST]      Show the main job: a session that outlasts its connection. Without HOST an
                    embedded SSH server on loopback is used; nothing needs to be configured
   test [FILTER…]   Install what is missing, build everything, run the tests
-  ci               Everything that must hold before a merge: format, lints, licences, purity, tests
+  skew [REVISION]  Build an earlier version, by default the newest release, and test this one
+                   against it: clients, relays and hosts in every mixture that occurs
+  ci               Everything that must hold before a merge: format, lints, licences, purity, tests,
+                   and the earlier version
   help             This text
 
 Details: CONTRIBUTING is in the README; the harness is described in tests/src/lib.rs.
@@ -41,6 +45,8 @@ fn main() -> ExitCode {
         ["demo"] => demo::run(None),
         ["demo", host] if !host.starts_with('-') => demo::run(Some(host)),
         ["test", filters @ ..] => test::run(filters),
+        ["skew"] => skew::run(None),
+        ["skew", revision] if !revision.starts_with('-') => skew::run(Some(revision)),
         ["ci"] => ci::run(),
         _ => Err(Failure::usage(&words)),
     };

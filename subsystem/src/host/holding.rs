@@ -62,7 +62,7 @@ impl Holding {
     }
 
     /// Whether frames of this lease may change the session.
-    fn may_write(&self, lease: Lease) -> bool {
+    pub(super) fn may_write(&self, lease: Lease) -> bool {
         self.writer
             .as_ref()
             .is_some_and(|(current, _)| *current == lease)

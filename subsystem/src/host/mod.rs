@@ -3,23 +3,32 @@
 
 mod accept;
 mod clock;
+mod consumption;
 mod conversation;
 mod core;
+mod course;
 mod descriptor;
 mod history;
 mod holding;
 mod input;
 mod invocations;
+mod ledger;
 mod life;
 mod link;
 mod open;
+mod outcomes;
 pub mod panics;
 mod pipes;
+mod places;
 mod progress;
+mod quotas;
 mod reader;
 mod recovered;
 mod shell;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod submission;
+mod surroundings;
 
 use std::io::{Read, Write};
 use std::path::Path;
@@ -37,6 +46,7 @@ use rustix::fs::{Mode, OFlags};
 use tokio::net::UnixListener;
 use tokio::task::LocalSet;
 
+use self::clock::{Clock as _, SystemClock};
 use self::core::Session;
 use crate::refuse::{Explain, refused};
 use crate::registry::{Entry, MemoryKills, Meta, MetaLife, ProcessId};
@@ -144,7 +154,7 @@ fn meta(request: &Create, life: MetaLife) -> Meta {
         instance: request.instance,
         name: request.name.clone(),
         configuration: request.configuration.clone(),
-        created_ms: clock::wall_ms(),
+        created_ms: SystemClock.wall_ms(),
         idle_timeout: request.idle_timeout,
         buffering: request.buffering,
         life,
@@ -173,7 +183,12 @@ async fn serve(
         }
     };
     failpoint::reach("host.opened");
-    let listener = match listen(&entry) {
+    let listener = listen(&entry).and_then(|listener| {
+        // Only now: who finds the session live must find somebody who listens.
+        let written = session.core().meta.write(entry.directory());
+        written.map_err(storage).map(|()| listener)
+    });
+    let listener = match listener {
         Ok(listener) => listener,
         Err(refusal) => {
             runspace.close(std::time::Duration::ZERO).await;

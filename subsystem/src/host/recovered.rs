@@ -15,6 +15,7 @@ use tokio::task::LocalSet;
 
 use super::core::Session;
 use super::history::History;
+use super::ledger;
 use super::{accept, claimed, internal, listen, panics, release_standard_streams, report, storage};
 use crate::log::{Log, Policy};
 use crate::refuse::refused;
@@ -71,11 +72,12 @@ fn session(entry: &Entry, meta: Meta) -> Result<Rc<Session>, Refused> {
         said.push_str("; ");
         said.push_str(&trouble);
     }
-    let mut history = History::of(&mut log);
+    // Without it the records have to tell all there is.
+    let mut history = History::of(&mut log, ledger::read(entry.directory()).ok());
     if matches!(life, Life::Broken(_)) {
         history.conclude(&mut log, &reason);
     }
-    Ok(Session::recovered(meta, life, log, history.invocations()))
+    Ok(Session::recovered(meta, life, log, history.recollect()))
 }
 
 /// The log, and what is wrong with it. One that cannot be read is as good as empty: there is
