@@ -32,7 +32,10 @@ pub(super) async fn serve(session: Rc<Session>, listener: UnixListener) {
         match listener.accept().await {
             Ok((stream, _)) => {
                 let session = session.clone();
+                // What is still to be said when the host ends gets out first.
+                let stay = session.stay();
                 tokio::task::spawn_local(async move {
+                    let _stay = stay;
                     if let Err(error) = receive(session, stream, place).await {
                         super::complain(&format!("a relay was turned away: {error}"));
                     }
