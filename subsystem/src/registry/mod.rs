@@ -6,6 +6,8 @@ mod location;
 mod meta;
 mod process;
 
+use std::path::Path;
+
 use outlast_protocol::id::{InstanceId, SessionName};
 use outlast_rendezvous::{DirectoryError, Lock, PrivateDirectory};
 
@@ -27,6 +29,11 @@ impl Registry {
     /// Opens the registry where the environment says it is, and makes it if it is not there.
     pub fn open() -> Result<Self, DirectoryError> {
         location::root().map(|root| Self { root })
+    }
+
+    /// Opens the registry at `path`, and makes it if it is not there.
+    pub fn at(path: impl AsRef<Path>) -> Result<Self, DirectoryError> {
+        PrivateDirectory::open_or_create(path).map(|root| Self { root })
     }
 
     /// Every session that has a directory, live or not.

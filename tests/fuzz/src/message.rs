@@ -1,8 +1,8 @@
-//! What the message targets share.
+//! One message as the bytes of a frame without its length: its type, then its payload.
 
-/// Takes the first byte as frame type and the rest as payload. What decodes must encode, and the
-/// encoding must decode to the same again; it can be shorter than the input, because a reader
-/// accepts numbers in a longer form than necessary.
+/// What decodes must encode, and the encoding must decode to the same again; it can be shorter
+/// than the input, because a reader accepts numbers in a longer form than necessary.
+#[macro_export]
 macro_rules! decode {
     ($message:path, $data:expr) => {
         if let Some((&number, payload)) = $data.split_first() {
@@ -24,4 +24,3 @@ macro_rules! decode {
         }
     };
 }
-pub(crate) use decode;

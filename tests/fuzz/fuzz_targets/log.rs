@@ -1,0 +1,328 @@
+//! Any sequence of what a host does with its log, and of what can happen to the files meanwhile:
+//! each reader gets exactly what was appended, or a gap where records are gone, of exact size.
+#![no_main]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use outlast_fuzz::scratch::Scratch;
+use outlast_protocol::id::Seq;
+use outlast_protocol::outcome::{ExitStatus, Outcome};
+use outlast_rendezvous::PrivateDirectory;
+use outlast_subsystem::log::{Buffering, From, GapCause, Log, Policy, RecordKind};
+
+#[path = "../../../subsystem/tests/log/world.rs"]
+#[allow(dead_code, reason = "the tests of the log use the rest")]
+mod world;
+
+use world::{Reader, World, position};
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
+struct Bounds {
+    buffering: u8,
+    quota: u16,
+    memory: u16,
+    segment: u16,
+}
+
+impl Bounds {
+    fn policy(self) -> Policy {
+        Policy {
+            buffering: match self.buffering % 3 {
+                0 => Buffering::Spool,
+                1 => Buffering::Block,
+                _ => Buffering::Drop,
+            },
+            quota_bytes: u64::from(self.quota) * 4,
+            memory_bytes: usize::from(self.memory),
+            segment_bytes: u64::from(self.segment),
+        }
+    }
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
+enum Place {
+    Start,
+    Seq(u16),
+    Tail(u8),
+    Kept(u16),
+}
+
+#[derive(Arbitrary, Debug)]
+enum Happening {
+    Output { length: u16 },
+    Outputs { count: u8, length: u16 },
+    Started,
+    Completed { value: u8 },
+    Flush,
+    Shrink,
+    Open(Place),
+    Read { reader: u8, count: u8, most: u16 },
+    Drain { reader: u8 },
+    Close { reader: u8 },
+    Ack,
+    Locate { seq: u16 },
+    /// The host dies; what it left is read.
+    Crash,
+    /// A byte of a segment changes.
+    Flip { segment: u8, at: u16, bit: u8 },
+    /// A segment's end is lost.
+    Cut { segment: u8, to: u16 },
+    /// A segment goes away.
+    Remove { segment: u8 },
+    /// The whole spool does.
+    RemoveAll,
+}
+
+struct Host {
+    world: World,
+    policy: Policy,
+    session: PrivateDirectory,
+    spool: PathBuf,
+    readers: Vec<Reader>,
+    acked: Seq,
+    /// Somebody was at the files: what is lost is no longer only what the quota takes.
+    harmed: bool,
+    /// The files are a dead host's: nothing is written any more.
+    dead: bool,
+}
+
+impl Host {
+    fn new(scratch: &Scratch, policy: Policy) -> Self {
+        let session = scratch.directory("session");
+        Self {
+            world: World::new(&session, policy),
+            policy,
+            spool: session.path().join("spool"),
+            session,
+            readers: Vec::new(),
+            acked: Seq(0),
+            harmed: false,
+            dead: false,
+        }
+    }
+
+    fn buffering(&self) -> Buffering {
+        self.policy.buffering
+    }
+
+    fn output(&mut self, length: u16) {
+        // A session that may not lose anything has its command wait.
+        if !self.world.log.would_block(self.acked) {
+            self.world.output(length.into());
+        }
+    }
+
+    fn happen(&mut self, happening: &Happening) {
+        match happening {
+            Happening::Output { length } => self.output(*length),
+            Happening::Outputs { count, length } => {
+                for _ in 0..*count {
+                    self.output(*length);
+                }
+            }
+            Happening::Started => self.world.append(RecordKind::Started, bytes::Bytes::new()),
+            Happening::Completed { value } => {
+                let outcome = Outcome::Ended(ExitStatus::Code(*value));
+                let kind = RecordKind::Completed(outcome);
+                self.world.append(kind, bytes::Bytes::new());
+            }
+            Happening::Flush => self.world.log.flush(),
+            Happening::Shrink => self.world.log.shrink(),
+            Happening::Open(place) => self.open(*place),
+            Happening::Read {
+                reader,
+                count,
+                most,
+            } => {
+                for _ in 0..*count {
+                    self.step(*reader, usize::from(*most));
+                }
+            }
+            Happening::Drain { reader } => while self.step(*reader, usize::MAX) {},
+            Happening::Close { reader } => {
+                if let Some(at) = self.reader(*reader) {
+                    self.readers.remove(at);
+                }
+            }
+            Happening::Ack => self.ack(),
+            Happening::Locate { seq } => self.locate((*seq).into()),
+            Happening::Crash => self.crash(),
+            harm => self.harm(harm),
+        }
+    }
+
+    fn reader(&self, number: u8) -> Option<usize> {
+        usize::from(number).checked_rem(self.readers.len())
+    }
+
+    fn open(&mut self, place: Place) {
+        if self.readers.len() >= 6 {
+            return;
+        }
+        let next = self.world.log.next();
+        let within = |seq: u16| Seq(u64::from(seq).clamp(1, next.0));
+        let from = match place {
+            Place::Start => From::Start,
+            Place::Seq(seq) => From::Seq(Seq(seq.into())),
+            Place::Tail(count) => From::Tail(count.into()),
+            Place::Kept(seq) => From::Position(position(&self.world, within(seq))),
+        };
+        self.readers.push(Reader::new(&self.world.log, from));
+    }
+
+    /// One record for a reader, which checks it against all that was appended.
+    fn step(&mut self, reader: u8, most: usize) -> bool {
+        let Some(at) = self.reader(reader) else {
+            return false;
+        };
+        let block = self.buffering() == Buffering::Block;
+        let reader = &mut self.readers[at];
+        let (place, gaps) = (reader.next(), reader.gaps.len());
+        let first = self.world.log.first();
+        let more = reader.step(&mut self.world, most);
+        if !self.harmed && reader.gaps.len() > gaps {
+            assert!(place < first, "a gap where nothing is missing");
+            assert_eq!(reader.next(), first, "the gap ends where records begin");
+            assert_eq!(reader.gaps[gaps].cause, GapCause::Quota);
+            if block {
+                let last = reader.next().0 - 1;
+                assert!(last <= self.acked.0, "what nobody received was dropped");
+            }
+        }
+        more
+    }
+
+    /// The slowest reader has consumed what it read.
+    fn ack(&mut self) {
+        if let Some(next) = self.readers.iter().map(Reader::next).min() {
+            self.acked = self.acked.max(Seq(next.0 - 1));
+            self.world.log.acked(self.acked);
+        }
+    }
+
+    fn locate(&self, seq: u64) {
+        let seq = Seq(seq.clamp(1, self.world.log.next().0));
+        if let Some(found) = self.world.log.locate(seq) {
+            assert_eq!(found, position(&self.world, seq));
+        } else if !self.harmed {
+            assert!(seq < self.world.log.first(), "{seq} is there and not found");
+        }
+    }
+
+    fn crash(&mut self) {
+        if self.buffering() == Buffering::Drop {
+            return;
+        }
+        let Ok((log, cuts)) = Log::recover(&self.session) else {
+            assert!(self.harmed, "what a host wrote can be read");
+            return;
+        };
+        assert!(self.harmed || cuts.is_empty(), "{cuts:?}");
+        self.world.log = log;
+        let kept = usize::try_from(self.world.log.next().0 - 1).expect("small");
+        assert!(kept <= self.world.history.len());
+        self.world.history.truncate(kept);
+        self.readers.clear();
+        self.dead = true;
+        // Whether the first records went by quota or by harm, their number is exact.
+        let mut reader = Reader::new(&self.world.log, From::Start);
+        reader.drain(&mut self.world);
+        if !self.harmed {
+            assert!(reader.gaps.len() <= 1);
+        }
+    }
+
+    fn harm(&mut self, harm: &Happening) {
+        let segments = segments(&self.spool);
+        let pick = |number: &u8| Some(&segments[usize::from(*number).checked_rem(segments.len())?]);
+        self.harmed |= match harm {
+            Happening::Flip { segment, at, bit } => pick(segment).is_some_and(|path| {
+                change(path, |bytes| {
+                    let at = usize::from(*at).checked_rem(bytes.len()).unwrap_or(0);
+                    if let Some(byte) = bytes.get_mut(at) {
+                        *byte ^= 1 << (bit % 8);
+                    }
+                })
+            }),
+            Happening::Cut { segment, to } => pick(segment).is_some_and(|path| {
+                let length = fs::metadata(path).map_or(0, |it| it.len());
+                let file = fs::OpenOptions::new().write(true).open(path);
+                file.and_then(|file| file.set_len(u64::from(*to) % (length + 1)))
+                    .is_ok()
+            }),
+            Happening::Remove { segment } => {
+                pick(segment).is_some_and(|path| fs::remove_file(path).is_ok())
+            }
+            Happening::RemoveAll => fs::remove_dir_all(&self.spool).is_ok(),
+            _ => false,
+        };
+    }
+
+    /// What holds at every step.
+    fn check(&self) {
+        let log = &self.world.log;
+        let status = log.status();
+        let segment = self.policy.segment_bytes.clamp(4096, self.policy.quota_bytes.max(4096));
+        let record = 70 * 1024;
+        if !self.dead {
+            assert_eq!(log.next().0 as usize, self.world.history.len() + 1);
+            let quota = self.policy.quota_bytes.max(16 * 1024);
+            let slack = match self.buffering() {
+                Buffering::Block => 70 * 1024 + segment,
+                Buffering::Spool | Buffering::Drop => 0,
+            };
+            assert!(
+                status.disk_bytes <= quota + segment + record + slack,
+                "{status:?} {:?}",
+                self.policy
+            );
+        }
+        let ring = self.policy.memory_bytes.max(1024 * 1024);
+        assert!(status.memory_bytes <= ring + record as usize, "{status:?}");
+        if !self.harmed && !self.world.history.is_empty() && log.first() < log.next() {
+            let last = Seq(log.next().0 - 1);
+            let retained = self.world.bytes_between(log.first(), last);
+            assert_eq!(log.retained_bytes(), retained);
+            assert_eq!(status.lost_records, 0);
+        }
+    }
+}
+
+fn segments(spool: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(spool).into_iter().flatten().flatten();
+    let mut all: Vec<_> = entries.map(|entry| entry.path()).collect();
+    all.sort();
+    all
+}
+
+/// In place: the host has the file open.
+fn change(path: &Path, change: impl FnOnce(&mut Vec<u8>)) -> bool {
+    use std::io::Write;
+    let Ok(mut bytes) = fs::read(path) else {
+        return false;
+    };
+    change(&mut bytes);
+    let file = fs::OpenOptions::new().write(true).open(path);
+    file.and_then(|mut file| file.write_all(&bytes)).is_ok()
+}
+
+fuzz_target!(|input: (Bounds, Vec<Happening>)| {
+    let (bounds, happenings) = input;
+    let scratch = Scratch::new();
+    let mut host = Host::new(&scratch, bounds.policy());
+    for happening in happenings.iter().take(200) {
+        // 16 MiB are more than any bound here, and enough for one input.
+        if host.world.history.len() > 4000 {
+            break;
+        }
+        host.happen(happening);
+        host.check();
+    }
+    for at in 0..host.readers.len() {
+        let at = u8::try_from(at).expect("at most six");
+        while host.step(at, usize::MAX) {}
+    }
+});

@@ -1,0 +1,5 @@
+//! What the fuzz targets share.
+
+pub mod message;
+pub mod scratch;
+pub mod segment;
