@@ -485,3 +485,19 @@ fn killed_host_is_reported_and_not_waited_for() {
     one_error(&refused, 255, &[], "");
     run(&stage.machine, &["remove", "job"]).success();
 }
+
+#[test]
+fn a_command_whose_submission_was_not_answered_runs_once() {
+    let stage = Stage::set();
+    stage.new_session("job");
+    let ran = stage.sshd.home().join("ran");
+    // The host has the command, and the mux dies with the answer on its lips: the command line
+    // asks a new mux for the same invocation.
+    let unanswered = stage.machine.failpoint("mux.submitted");
+    let running = stage.invoke("job", "echo once >>~/ran; echo done");
+    unanswered.kill();
+    drop(unanswered);
+    running.wait().no_panic().success().stdout_is("done\n");
+    assert_eq!(std::fs::read_to_string(ran).unwrap(), "once\n");
+    stage.strike(Vec::new());
+}

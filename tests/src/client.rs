@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::account::Account;
 use crate::binaries;
 use crate::deadline::Deadline;
+use crate::failpoint::Failpoint;
 use crate::failure::show_if_failing;
 use crate::host_entry::HostEntry;
 use crate::output::Output;
@@ -117,6 +118,7 @@ impl ClientMachine {
             .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
             .env("LANG", "C.UTF-8")
             .env("TERM", "xterm-256color")
+            .env("OUTLAST_FAILPOINTS", self.failpoints())
             .env("RUST_BACKTRACE", "1");
         command
     }
@@ -150,6 +152,16 @@ impl ClientMachine {
     /// Appends to `known_hosts`.
     pub fn trust(&self, line: &str) {
         self.append(".ssh/known_hosts", &format!("{line}\n"));
+    }
+
+    /// Stops whichever command or mux of this machine, or host of a local session, comes by a place.
+    #[track_caller]
+    pub fn failpoint(&self, name: &str) -> Failpoint {
+        Failpoint::set(&self.failpoints(), name)
+    }
+
+    fn failpoints(&self) -> PathBuf {
+        self.home().join("failpoints")
     }
 
     /// Processes that run with this machine's `OUTLAST_HOME`: the mux, and running commands.

@@ -11,6 +11,7 @@
 //! | [`proxy`] | a TCP proxy that cuts, stalls, trickles and counts |
 //! | [`pty`] | a program on a terminal |
 //! | [`gate`] | named events between a test and a remote script |
+//! | [`failpoint`] | a process of Outlast stopped at a named place |
 //! | [`process`] | what `/proc` says: who is left, who has gone |
 //! | [`stream`] | numbered lines, to prove that a stream is byte-exact |
 #![forbid(unsafe_code)]
@@ -26,6 +27,7 @@ pub mod account;
 pub mod binaries;
 pub mod client;
 pub mod deadline;
+pub mod failpoint;
 pub mod failure;
 pub mod file_event;
 pub mod gate;
@@ -41,6 +43,7 @@ pub mod stream;
 pub mod transcript;
 
 pub use client::ClientMachine;
+pub use failpoint::Failpoint;
 pub use gate::Gate;
 pub use output::Output;
 pub use proxy::Proxy;

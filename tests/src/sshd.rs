@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 use crate::client::generate_key;
+use crate::failpoint::Failpoint;
 use crate::failure::show_if_failing;
 use crate::leftovers;
 use crate::process::{self, Process};
@@ -86,6 +87,12 @@ impl Sshd {
     /// `OUTLAST_SESSION_DIR` of this server's sessions.
     pub fn session_dir(&self) -> PathBuf {
         self.directory.path().join("sessions")
+    }
+
+    /// Stops whichever relay or host comes by a place.
+    #[track_caller]
+    pub fn failpoint(&self, name: &str) -> Failpoint {
+        Failpoint::set(&self.directory.path().join("failpoints"), name)
     }
 
     /// Accepts one more public key.

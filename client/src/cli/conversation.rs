@@ -13,6 +13,7 @@ use outlast_protocol::id::Seq;
 use outlast_protocol::link::{From, Level};
 use outlast_protocol::outcome::Outcome;
 use outlast_protocol::record::RecordKind;
+use outlast_rendezvous::failpoint;
 use tokio::sync::{mpsc, watch};
 
 use super::Client;
@@ -190,6 +191,7 @@ impl Conversation {
                     let (last, finished) = written?;
                     writing = None;
                     if let Some(seq) = last {
+                        failpoint::reach("cli.written");
                         self.consumed = Some(seq);
                         connection.send(Consumed { seq }, Bytes::new())?;
                     }
@@ -294,7 +296,7 @@ impl Conversation {
                 let note = format!("{computer}: waiting behind {ahead} of the session's commands");
                 self.client.output.note(&note);
             }
-            ToCli::Accepted(_) => {}
+            ToCli::Accepted(_) => failpoint::reach("cli.accepted"),
             ToCli::Interrupted(lost) => {
                 self.sink
                     .interrupted(&self.session, &lost.reason, &mut batch.page);

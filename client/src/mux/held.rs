@@ -15,6 +15,7 @@ use outlast_protocol::link::to_client::{Record, StdinTaken, Submitted, ToClient}
 use outlast_protocol::link::to_host::{Cancel, Detach, End, ReaderOpen, Submit};
 use outlast_protocol::link::{From, Level};
 use outlast_protocol::session::{End as Ending, Holder, IdleTimeout, SessionInfo};
+use outlast_rendezvous::failpoint;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::failure::Failure;
@@ -318,6 +319,7 @@ impl Held {
         let mut inner = self.inner.borrow_mut();
         match message {
             ToClient::Submitted(submitted) => {
+                failpoint::reach("mux.submitted");
                 inner.attachment.submitted(&submitted);
                 if let Some(answer) = inner.answers.remove(&submitted.invocation) {
                     let _ = answer.send(Ok(submitted));
@@ -330,6 +332,7 @@ impl Held {
                 }
             }
             ToClient::Record(record) => {
+                failpoint::reach("mux.record");
                 if inner.attachment.accept(&record, body.len())
                     && let Some(reader) = inner.readers.get(&record.reader)
                 {

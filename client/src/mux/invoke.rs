@@ -11,6 +11,7 @@ use outlast_protocol::link::to_client::Submitted;
 use outlast_protocol::link::to_host::Submit;
 use outlast_protocol::link::{AttachMode, From};
 use outlast_protocol::record::RecordKind;
+use outlast_rendezvous::failpoint;
 use tokio::time::Instant;
 
 use super::Mux;
@@ -219,6 +220,7 @@ impl<'a> Foreground<'a> {
             ToMux::StdinEnd(_) => self.held.stdin_end(invocation),
             ToMux::Cancel(cancel) => self.held.cancel(invocation, cancel.level),
             ToMux::Consumed(consumed) => {
+                failpoint::reach("mux.consumed");
                 self.reader.consumed(consumed.seq);
                 self.with_cursor(|cursor| cursor.received(invocation, consumed.seq));
                 return Ok(self

@@ -13,6 +13,7 @@ use outlast_protocol::link::refusal::RefusalCode;
 use outlast_protocol::link::to_client::ToClient;
 use outlast_protocol::link::to_host::{Attach, ToHost};
 use outlast_protocol::session::SessionInfo;
+use outlast_rendezvous::failpoint;
 use tokio::time::Instant;
 
 use super::failure::Failure;
@@ -51,6 +52,7 @@ pub(super) async fn attach(
     loop {
         match wire.next().await {
             Ok((ToClient::Attached(attached), _)) => {
+                failpoint::reach("mux.attached");
                 return Ok(Attached {
                     wire,
                     used,

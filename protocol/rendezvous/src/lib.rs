@@ -7,6 +7,7 @@
 
 pub mod directory;
 pub mod error;
+pub mod failpoint;
 mod file;
 pub mod listener;
 pub mod lock;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use outlast_protocol::limits::ENDED_RETENTION;
 use outlast_protocol::session::End;
+use outlast_rendezvous::failpoint;
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
     timerfd_settime,
@@ -25,6 +26,7 @@ pub(super) async fn watch(session: &Rc<Session>) {
         }
         let deadline = session.core().idle_deadline();
         if deadline.is_some_and(|deadline| deadline <= boot_time()) {
+            failpoint::reach("host.expires");
             session.end(End::IdleTimeout);
             break;
         }

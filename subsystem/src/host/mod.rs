@@ -28,8 +28,8 @@ use outlast_protocol::limits::MAX_FRAME;
 use outlast_protocol::link::refusal::{RefusalCode, Refused};
 use outlast_protocol::link::to_client::ToClient;
 use outlast_protocol::link::to_host::{Create, ToHost};
-use outlast_rendezvous::Lock;
 use outlast_rendezvous::listener::bind;
+use outlast_rendezvous::{Lock, failpoint};
 use rustix::fs::{Mode, OFlags};
 use tokio::task::LocalSet;
 
@@ -91,6 +91,7 @@ fn host(instance: &str, directory: &Path) -> Result<(), Refused> {
         .write_all(&[CLAIMED])
         .and_then(|()| std::io::stdout().flush())
         .map_err(|error| internal("cannot report", error))?;
+    failpoint::reach("host.claimed");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -152,6 +153,7 @@ async fn serve(
             return Err(refusal);
         }
     };
+    failpoint::reach("host.opened");
     let listener = bind(entry.directory(), Entry::SOCKET)
         .map_err(|error| storage(error.to_string()))
         .and_then(|listener| {

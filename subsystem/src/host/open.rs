@@ -8,12 +8,13 @@ use std::time::Duration;
 use outlast_protocol::link::refusal::{RefusalCode, Refused};
 use outlast_protocol::link::to_host::Create;
 use outlast_protocol::session::Buffering;
+use outlast_rendezvous::failpoint;
 
 use super::core::Session;
 use super::{CREATE, storage};
 use crate::log::{Log, Policy};
 use crate::refuse::{Explain, refused};
-use crate::registry::{Entry, Meta, MetaLife, ProcessId};
+use crate::registry::{Entry, Meta, MetaLife, ProcessId, SESSION_DIRECTORY};
 use crate::runspace::{Configuration, OpenError, Runspace, RunspaceSpec};
 
 /// Opens the session's log and shell.
@@ -88,14 +89,16 @@ fn policy(buffering: Buffering) -> Policy {
 /// The channel's environment, as sshd made it, with what the client wants on top.
 fn environment(request: &Create) -> Vec<(OsString, OsString)> {
     let wanted = |name: &OsString| request.environment.iter().any(|(n, _)| name == n.as_str());
+    // Settings of this program are no affair of the shell, nor of a session made inside it.
+    let ours = |name: &OsString| name == SESSION_DIRECTORY || name == failpoint::DIRECTORY;
     let mut environment: Vec<_> = std::env::vars_os()
-        .filter(|(name, _)| name != crate::registry::SESSION_DIRECTORY && !wanted(name))
+        .filter(|(name, _)| !ours(name) && !wanted(name))
         .collect();
-    let ours = request
+    let asked = request
         .environment
         .iter()
         .map(|(n, v)| (OsString::from(n), OsString::from(v)));
-    environment.extend(ours);
+    environment.extend(asked);
     environment
 }
 

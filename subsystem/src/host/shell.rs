@@ -9,6 +9,7 @@ use outlast_protocol::link::Level;
 use outlast_protocol::outcome::{ExitStatus, Outcome};
 use outlast_protocol::record::{RecordKind, Stream};
 use outlast_protocol::session::End;
+use outlast_rendezvous::failpoint;
 use tokio::time::Instant;
 
 use super::core::Session;
@@ -113,6 +114,7 @@ fn start(
     // Recorded before the shell hears of it: a record of a command that did not start is
     // followed by its failure, a command without a record could run twice.
     session.record(id, RecordKind::Started, Bytes::new());
+    failpoint::reach("host.started");
     let spec = StartSpec {
         number,
         command,
@@ -151,11 +153,13 @@ async fn settle(current: Option<Current>) {
 async fn complete(session: &Rc<Session>, done: Current, status: ExitStatus) {
     let invocation = done.invocation;
     settle(Some(done)).await;
+    failpoint::reach("host.completes");
     let Some((id, outcome)) = session.core().invocations.complete(status) else {
         return;
     };
     debug_assert_eq!(id, invocation);
     session.record(id, RecordKind::Completed(outcome), Bytes::new());
+    failpoint::reach("host.completed");
     session.core().note_idleness();
     session.ring_life();
 }

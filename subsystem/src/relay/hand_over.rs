@@ -6,6 +6,7 @@ use outlast_protocol::handover::{HandOver, ToHost, ToRelay};
 use outlast_protocol::link::refusal::{RefusalCode, Refused};
 use outlast_protocol::link::to_client::ToClient;
 use outlast_protocol::session::Life;
+use outlast_rendezvous::failpoint;
 use rustix::fs::{Mode, OFlags};
 
 use super::client::{Client, ClientError};
@@ -19,10 +20,12 @@ const ATTACH: u8 = 0x04;
 
 /// Gives standard input and output to the host and waits until it has let go of them.
 pub(super) fn hand_over(mut client: Client, entry: &Entry) -> Result<(), ClientError> {
+    failpoint::reach("relay.hands-over");
     let socket = match offer(&client, entry) {
         Ok(socket) => socket,
         Err(refusal) => return client.send(&ToClient::Refused(refusal)),
     };
+    failpoint::reach("relay.handed-over");
     // From here on only the host holds the channel open.
     release_standard_streams()?;
     socket.wait_end();

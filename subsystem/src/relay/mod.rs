@@ -12,6 +12,7 @@ mod remove;
 use outlast_protocol::link::refusal::RefusalCode;
 use outlast_protocol::link::to_client::ToClient;
 use outlast_protocol::link::to_host::ToHost;
+use outlast_rendezvous::failpoint;
 
 use crate::refuse::{Explain, refused};
 use crate::registry::Registry;
@@ -32,7 +33,9 @@ pub fn run() -> u8 {
 
 fn serve() -> Result<(), ClientError> {
     let mut client = Client::greet()?;
+    failpoint::reach("relay.greeted");
     let request = client.read_request()?;
+    failpoint::reach("relay.asked");
     let registry = match Registry::open() {
         Ok(registry) => registry,
         Err(error) => {

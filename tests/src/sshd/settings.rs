@@ -126,7 +126,7 @@ impl Builder {
     /// One line: sshd takes only the first `SetEnv`.
     fn environment(&self, directory: &Path, home: &Home) -> String {
         let mut line = format!(
-            "SetEnv OUTLAST_SESSION_DIR={}/sessions",
+            "SetEnv OUTLAST_SESSION_DIR={0}/sessions OUTLAST_FAILPOINTS={0}/failpoints",
             directory.display()
         );
         if !home.is_mounted() {

@@ -14,6 +14,7 @@ use outlast_protocol::link::to_host::{
 use outlast_protocol::outcome::Outcome;
 use outlast_protocol::record::RecordKind;
 use outlast_protocol::session::{Holder, SessionInfo};
+use outlast_rendezvous::failpoint;
 
 use super::{Conversation, Turn};
 use crate::host::clock::{boot_time, wall_ms};
@@ -44,6 +45,7 @@ impl Conversation {
         let mut core = self.session.core();
         match core.attach(holder, mode) {
             Attaching::Granted(lease) => {
+                failpoint::reach("host.attached");
                 let info = core.info();
                 self.told = Some(SessionInfo {
                     first: Seq(0),
@@ -194,6 +196,7 @@ impl Conversation {
         drop(core);
         match accepted {
             Ok((ahead, from)) => {
+                failpoint::reach("host.accepted");
                 let (stdin_offset, _) = self.session.core().invocations.input_progress(about);
                 if submit.stdin {
                     self.inputs.insert(about, (stdin_offset, false));
