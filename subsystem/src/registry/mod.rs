@@ -36,20 +36,11 @@ impl Registry {
         PrivateDirectory::open_or_create(path).map(|root| Self { root })
     }
 
-    /// Every session that has a directory, live or not.
-    pub fn entries(&self) -> Result<Vec<Entry>, DirectoryError> {
+    /// Every session that has a directory, live or not. They are opened one by one: a user may
+    /// have more sessions than a process may have open files.
+    pub fn instances(&self) -> Result<Vec<InstanceId>, DirectoryError> {
         let names = self.root.names()?;
-        let mut entries = Vec::with_capacity(names.len());
-        for instance in names
-            .iter()
-            .filter_map(|name| name.parse::<InstanceId>().ok())
-        {
-            // A session that ends while we look is not an error of the list.
-            if let Ok(entry) = self.entry(instance) {
-                entries.push(entry);
-            }
-        }
-        Ok(entries)
+        Ok(names.iter().filter_map(|name| instance(name)).collect())
     }
 
     /// The directory of one session.
@@ -81,7 +72,11 @@ impl Registry {
 
     /// The live session with that name, if there is one.
     pub fn live_by_name(&self, name: &SessionName) -> Result<Option<InstanceId>, DirectoryError> {
-        for entry in self.entries()? {
+        for instance in self.instances()? {
+            // A session that ends while we look is not an error of the list.
+            let Ok(entry) = self.entry(instance) else {
+                continue;
+            };
             let named = entry
                 .meta()
                 .is_ok_and(|meta| meta.name == *name && meta.life.is_live());
@@ -91,4 +86,11 @@ impl Registry {
         }
         Ok(None)
     }
+}
+
+/// The session a directory of that name is of. Only the form we write counts: the other ways to
+/// write a UUID would show one session twice.
+fn instance(name: &str) -> Option<InstanceId> {
+    let instance = name.parse::<InstanceId>().ok()?;
+    (instance.to_string() == name).then_some(instance)
 }

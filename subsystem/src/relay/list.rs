@@ -4,6 +4,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use outlast_protocol::handover::{Inquire, ToHost, ToRelay};
+use outlast_protocol::id::InstanceId;
 use outlast_protocol::link::to_client::{Listed, ToClient};
 use outlast_protocol::session::{Life, SessionInfo};
 
@@ -19,8 +20,8 @@ const WORKERS: usize = 16;
 
 /// Answers a list request.
 pub(super) fn answer(client: &mut Client, registry: &Registry) -> Result<(), ClientError> {
-    let entries = registry.entries().unwrap_or_default();
-    let mut sessions = inquire_all(entries);
+    let instances = registry.instances().unwrap_or_default();
+    let mut sessions = inquire_all(registry, &instances);
     sessions.sort_by_key(|info| (info.created_ms, info.instance));
     let mut rest = sessions.as_slice();
     loop {
@@ -37,21 +38,23 @@ pub(super) fn answer(client: &mut Client, registry: &Registry) -> Result<(), Cli
     }
 }
 
-fn inquire_all(entries: Vec<Entry>) -> Vec<SessionInfo> {
-    if entries.len() <= 1 {
-        return entries.iter().filter_map(inquire).collect();
+fn inquire_all(registry: &Registry, instances: &[InstanceId]) -> Vec<SessionInfo> {
+    // A session that ends while we look is not an error of the list.
+    let ask = |instance: &InstanceId| inquire(&registry.entry(*instance).ok()?);
+    if instances.len() <= 1 {
+        return instances.iter().filter_map(ask).collect();
     }
-    let queue = std::sync::Mutex::new(entries.into_iter());
+    let queue = std::sync::Mutex::new(instances.iter());
     let (sender, receiver) = mpsc::channel();
     std::thread::scope(|scope| {
-        for _ in 0..WORKERS {
+        for _ in 0..WORKERS.min(instances.len()) {
             let sender = sender.clone();
             let queue = &queue;
             scope.spawn(move || {
                 loop {
                     let next = queue.lock().ok().and_then(|mut queue| queue.next());
-                    let Some(entry) = next else { break };
-                    if let Some(info) = inquire(&entry) {
+                    let Some(instance) = next else { break };
+                    if let Some(info) = ask(instance) {
                         let _ = sender.send(info);
                     }
                 }
