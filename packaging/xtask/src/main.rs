@@ -9,6 +9,7 @@ mod cargo;
 mod ci;
 mod demo;
 mod failure;
+mod fuzz;
 mod purity;
 mod steps;
 mod test;
@@ -24,7 +25,11 @@ cargo xtask COMMAND
   demo [HOST]      Show the main job: a session that outlasts its connection. Without HOST an
                    embedded SSH server on loopback is used; nothing needs to be configured
   test [FILTER…]   Install what is missing, build everything, run the tests
-  ci               Everything that must hold before a merge: format, lints, licences, purity, tests
+  fuzz [TARGET] [--seconds N] [--replay FILE]
+                   Feed one target, or all, with whatever comes, N seconds each (60); or see again
+                   what FILE does. tests/fuzz/README.md tells more
+  ci               Everything that must hold before a merge: format, lints, licences, purity, tests,
+                   a few seconds of every fuzz target
   help             This text
 
 Details: CONTRIBUTING is in the README; the harness is described in tests/src/lib.rs.
@@ -41,6 +46,7 @@ fn main() -> ExitCode {
         ["demo"] => demo::run(None),
         ["demo", host] if !host.starts_with('-') => demo::run(Some(host)),
         ["test", filters @ ..] => test::run(filters),
+        ["fuzz", words @ ..] => fuzz::run(words),
         ["ci"] => ci::run(),
         _ => Err(Failure::usage(&words)),
     };

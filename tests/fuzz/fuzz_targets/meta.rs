@@ -5,6 +5,7 @@
 use std::cell::OnceCell;
 
 use libfuzzer_sys::fuzz_target;
+use outlast_fuzz::memory::within;
 use outlast_fuzz::scratch::Scratch;
 use outlast_protocol::link::to_client::{Listed, ToClient};
 use outlast_protocol::session::Life;
@@ -15,7 +16,8 @@ thread_local! {
 }
 
 fuzz_target!(|data: &[u8]| {
-    let Ok(meta) = Meta::parse(data) else {
+    let allowed = 16 * 1024 + 4 * data.len();
+    let Ok(meta) = within(allowed, || Meta::parse(data)) else {
         return;
     };
     SCRATCH.with(|scratch| {

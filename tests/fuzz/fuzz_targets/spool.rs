@@ -10,6 +10,7 @@ use std::path::Path;
 use arbitrary::Arbitrary;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
+use outlast_fuzz::memory::within;
 use outlast_fuzz::scratch::Scratch;
 use outlast_fuzz::segment::{Said, encode, header};
 use outlast_protocol::id::Seq;
@@ -154,7 +155,9 @@ fuzz_target!(|input: (Vec<File>, u64, u8)| {
     let written = write(spool.path(), &files);
     let before = listing(spool.path());
 
-    let Ok((mut log, _)) = Log::recover(&session) else {
+    let size: u64 = before.iter().map(|(_, length)| length).sum();
+    let allowed = 64 * 1024 + 4 * usize::try_from(size).expect("small");
+    let Ok((mut log, _)) = within(allowed, || Log::recover(&session)) else {
         return;
     };
     let whole = drain(&mut log, From::Start, &written);
@@ -187,7 +190,10 @@ fuzz_target!(|input: (Vec<File>, u64, u8)| {
 
     assert_eq!(listing(spool.path()), before, "the evidence was touched");
     let (mut again, _) = Log::recover(&session).expect("as before");
-    assert_eq!(told(&drain(&mut again, From::Start, &written)), told(&whole));
+    assert_eq!(
+        told(&drain(&mut again, From::Start, &written)),
+        told(&whole)
+    );
 });
 
 /// All but the causes: what is found only while reading is known better than before.

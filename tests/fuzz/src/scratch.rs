@@ -13,7 +13,10 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    #[allow(clippy::new_without_default, reason = "making a directory is no default")]
+    #[allow(
+        clippy::new_without_default,
+        reason = "making a directory is no default"
+    )]
     pub fn new() -> Self {
         let place = if Path::new(FAST).is_dir() {
             PathBuf::from(FAST)

@@ -47,9 +47,10 @@ impl Said {
             Self::Text { failed: true, text } => {
                 RecordKind::Completed(Outcome::Failed(text.clone()))
             }
-            Self::Text { failed: false, text } => {
-                RecordKind::Completed(Outcome::SessionEnded(text.clone()))
-            }
+            Self::Text {
+                failed: false,
+                text,
+            } => RecordKind::Completed(Outcome::SessionEnded(text.clone())),
         };
         let bytes = match self {
             Self::Output { length, .. } => Bytes::from(vec![number; usize::from(*length)]),
