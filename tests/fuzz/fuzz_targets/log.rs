@@ -11,7 +11,7 @@ use outlast_fuzz::scratch::Scratch;
 use outlast_protocol::id::Seq;
 use outlast_protocol::outcome::{ExitStatus, Outcome};
 use outlast_rendezvous::PrivateDirectory;
-use outlast_subsystem::log::{Buffering, From, GapCause, Log, Policy, RecordKind};
+use outlast_subsystem::log::{Buffering, From, GapCause, Log, Policy, Record, RecordKind};
 
 #[path = "../../../subsystem/tests/log/world.rs"]
 #[allow(dead_code, reason = "the tests of the log use the rest")]
@@ -117,6 +117,8 @@ struct Host {
     harmed: bool,
     /// The files are a dead host's, and nothing is written any more: how many records there were.
     dead: Option<usize>,
+    /// What it said while it lived.
+    written: Vec<Record>,
 }
 
 impl Host {
@@ -132,6 +134,7 @@ impl Host {
             bytes: 0,
             harmed: false,
             dead: None,
+            written: Vec::new(),
         }
     }
 
@@ -287,9 +290,13 @@ impl Host {
         };
         assert!(self.harmed || cuts.is_empty(), "{cuts:?}");
         self.world.log = log;
+        // What a dead host's log is told is nowhere on disk, and harm may undo harm.
+        let history = std::mem::take(&mut self.world.history);
+        if self.dead.is_none() {
+            self.written = history;
+        }
         let kept = usize::try_from(self.world.log.next().0 - 1).expect("small");
-        assert!(kept <= self.world.history.len());
-        self.world.history.truncate(kept);
+        self.world.history = self.written[..kept].to_vec();
         self.readers.clear();
         self.dead = Some(kept);
         // Whether the first records went by quota or by harm, their number is exact.
