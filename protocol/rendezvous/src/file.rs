@@ -50,13 +50,17 @@ impl PrivateDirectory {
 
     /// Opens the regular file `name` for reading.
     pub fn open_file(&self, name: &str) -> Result<File, DirectoryError> {
+        self.open_regular(name, OFlags::RDONLY)
+    }
+
+    fn open_regular(&self, name: &str, flags: OFlags) -> Result<File, DirectoryError> {
         self.check_name(name)?;
         // NONBLOCK: a FIFO in the way must not hold us up.
-        let flags =
-            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let fd = match rustix::fs::openat(self.fd(), name, flags, Mode::empty()) {
+        let safely = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let mode = Mode::RUSR | Mode::WUSR;
+        let fd = match rustix::fs::openat(self.fd(), name, flags | safely, mode) {
             Ok(fd) => fd,
-            Err(Errno::LOOP | Errno::NXIO) => return Err(self.not_a_file(name)),
+            Err(Errno::LOOP | Errno::NXIO | Errno::ISDIR) => return Err(self.not_a_file(name)),
             Err(errno) => return Err(self.refused("open", name, errno)),
         };
         let stat = rustix::fs::fstat(&fd).map_err(|errno| self.refused("examine", name, errno))?;
@@ -75,6 +79,13 @@ impl PrivateDirectory {
         rustix::fs::openat(self.fd(), name, flags, Mode::RUSR | Mode::WUSR)
             .map(File::from)
             .map_err(|errno| self.refused("create", name, errno))
+    }
+
+    /// Opens the regular file `name` for writing at its end, and makes it (mode 0600) if it is not
+    /// there.
+    pub fn append_file(&self, name: &str) -> Result<File, DirectoryError> {
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE;
+        self.open_regular(name, flags)
     }
 
     /// Removes the file `name`; that it is not there is no error.
