@@ -14,6 +14,7 @@ mod errors;
 mod harness;
 mod host_keys;
 mod hostile;
+mod hostile_peers;
 mod idle;
 mod listing;
 mod mux;

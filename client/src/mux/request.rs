@@ -21,7 +21,8 @@ pub(super) async fn serve(mux: &Rc<Mux>, stream: UnixStream, number: u64) {
     let done = match first_request(&mut caller).await {
         Ok((request, body)) => {
             mux.newcomers.borrow_mut().leave(number);
-            answer(mux, &mut caller, request, body).await
+            // On its own, so that a peer that has not asked for anything is small.
+            Box::pin(answer(mux, &mut caller, request, body)).await
         }
         Err(stop) => {
             turn_away(caller, stop).await;

@@ -266,14 +266,20 @@ fn any_garbage_in_a_segment_is_survived() {
     }
 }
 
-/// A checksum proves nothing about who wrote it: sums of such numbers would overflow.
+/// A checksum proves nothing about who wrote it: sums of such numbers would overflow, or be wrong.
 #[test]
-fn numbers_no_log_reaches_are_damage() {
+fn numbers_no_log_can_have_are_damage() {
     let (root, session) = scratch();
     let mut world = World::new(&session, small());
     spread(&mut world);
     let whole = fs::read(&segments(&root)[0]).expect("read");
-    for (first, offset) in [(u64::MAX - 1, 1 << 40), (1000, u64::MAX - 200)] {
+    for (first, offset) in [
+        (u64::MAX - 1, 1 << 40),
+        (1000, u64::MAX - 200),
+        // One record before it can have had 64 KiB, and none can have had none.
+        (102, 100 * 300 + 64 * 1024 + 1),
+        (101, 100 * 300 + 1),
+    ] {
         let mut bytes = whole.clone();
         bytes[24..32].copy_from_slice(&first.to_le_bytes());
         bytes[32..40].copy_from_slice(&offset.to_le_bytes());
