@@ -69,8 +69,9 @@ impl FrameStream {
             } else {
                 Interest::READABLE | Interest::WRITABLE
             };
-            self.stream.ready(interest).await?;
-            self.read_now()?;
+            if self.stream.ready(interest).await?.is_readable() {
+                self.read_now()?;
+            }
         }
     }
 

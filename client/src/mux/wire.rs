@@ -17,9 +17,10 @@ use super::failure::{Failure, MISSING};
 use super::transport::{Diagnose, Stream};
 
 const READ: usize = 64 * 1024;
-/// What to do where the remote end neither greets nor ends.
+/// What to do where the remote end greets by half.
 const FALSE_GREETING: &str =
     "what the remote user's start-up files (.bashrc) print may look like a greeting";
+/// What to do where the remote end neither greets nor ends.
 const HANGS: &str = "a start-up file of the remote login shell may hang or print without end: \
     `ssh HOST true` shows whether it does";
 

@@ -11,6 +11,7 @@ mod demo;
 mod failure;
 mod fuzz;
 mod purity;
+mod skew;
 mod steps;
 mod test;
 mod tools;
@@ -28,8 +29,10 @@ cargo xtask COMMAND
   fuzz [TARGET] [--seconds N] [--replay FILE]
                    Feed one target, or all, with whatever comes, N seconds each (60); or see again
                    what FILE does. tests/fuzz/README.md tells more
+  skew [REVISION]  Build an earlier version, by default the newest release, and test this one
+                   against it: clients, relays and hosts in every mixture that occurs
   ci               Everything that must hold before a merge: format, lints, licences, purity, tests,
-                   a few seconds of every fuzz target
+                   a few seconds of every fuzz target, and the earlier version
   help             This text
 
 Details: CONTRIBUTING is in the README; the harness is described in tests/src/lib.rs.
@@ -47,6 +50,8 @@ fn main() -> ExitCode {
         ["demo", host] if !host.starts_with('-') => demo::run(Some(host)),
         ["test", filters @ ..] => test::run(filters),
         ["fuzz", words @ ..] => fuzz::run(words),
+        ["skew"] => skew::run(None),
+        ["skew", revision] if !revision.starts_with('-') => skew::run(Some(revision)),
         ["ci"] => ci::run(),
         _ => Err(Failure::usage(&words)),
     };

@@ -88,6 +88,11 @@ impl PrivateDirectory {
         self.open_regular(name, flags)
     }
 
+    /// Opens the regular file `name`, which must be there, for writing at its end.
+    pub fn open_to_append(&self, name: &str) -> Result<File, DirectoryError> {
+        self.open_regular(name, OFlags::WRONLY | OFlags::APPEND)
+    }
+
     /// Removes the file `name`; that it is not there is no error.
     pub fn remove_file(&self, name: &str) -> Result<(), DirectoryError> {
         self.check_name(name)?;

@@ -13,14 +13,15 @@ use outlast_protocol::session::{End, Holder, IdleTimeout, Life, SessionInfo};
 use outlast_rendezvous::PrivateDirectory;
 use tokio::sync::{Notify, watch};
 
-use super::clock::{boot_time, wall_ms};
 use super::consumption::Consumption;
 use super::holding::{Attaching, Holding};
-use super::invocations::Invocations;
+use super::invocations::{Invocation, Invocations, NotAccepted};
+use super::ledger::{Completed, Entry, Ledger};
 use super::outcomes::Outcomes;
 use super::places::Places;
 use super::progress::{Progress, Wait};
 use super::reader::Reader;
+use super::surroundings::Surroundings;
 use crate::log::{Log, Position};
 use crate::registry::{Meta, MetaLife};
 
@@ -31,7 +32,9 @@ pub(super) struct Core {
     pub(super) invocations: Invocations,
     pub(super) outcomes: Outcomes,
     pub(super) holding: Holding,
+    pub(super) surroundings: Surroundings,
     directory: PrivateDirectory,
+    ledger: Ledger,
     /// What nobody has consumed yet.
     consumption: Consumption,
     /// Where clients may want to go on reading.
@@ -62,18 +65,27 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(meta: Meta, log: Log, directory: PrivateDirectory) -> Rc<Self> {
+    pub(super) fn new(
+        meta: Meta,
+        log: Log,
+        ledger: Ledger,
+        directory: PrivateDirectory,
+        surroundings: Surroundings,
+    ) -> Rc<Self> {
+        let unattended_since = Some(surroundings.boot_time());
         let core = Core {
             meta,
             log,
             invocations: Invocations::default(),
             outcomes: Outcomes::default(),
             holding: Holding::default(),
+            surroundings,
             directory,
+            ledger,
             consumption: Consumption::default(),
             places: Places::default(),
             progress: Progress::default(),
-            unattended_since: Some(boot_time()),
+            unattended_since,
             removal: false,
             end_heard: false,
         };
@@ -177,14 +189,40 @@ impl Core {
         kind: RecordKind,
         bytes: Bytes,
     ) -> Seq {
-        let (now, place) = (wall_ms(), self.log.end());
+        let (now, place) = (self.surroundings.wall_ms(), self.log.end());
         if let RecordKind::Completed(outcome) = &kind {
-            self.outcomes.keep(place, now, invocation, outcome.clone());
+            let completed = Completed {
+                invocation,
+                seq: place.seq,
+                offset: place.offset,
+                time_ms: now,
+                outcome: outcome.clone(),
+            };
+            self.ledger.note(&Entry::Completed(completed.clone()));
+            self.outcomes.keep(completed);
         }
         let seq = self.log.append(now, Some(invocation), kind, bytes);
         self.log.flush();
         self.consumption.recorded(invocation, place.seq, seq);
         seq
+    }
+
+    /// Accepts a command, once, and writes that down before anything is done about it. Returns
+    /// how many run or wait before it and the number below which it has no record.
+    pub(super) fn submit(
+        &mut self,
+        invocation: Invocation,
+        wait: bool,
+    ) -> Result<(u32, Seq), NotAccepted> {
+        let (id, next) = (invocation.id, self.log.next());
+        let known = self.invocations.from(id).is_some();
+        let accepted = self.invocations.submit(invocation, wait, next);
+        if let (false, Ok((_, from))) = (known, &accepted) {
+            let (invocation, from) = (id, *from);
+            self.ledger.note(&Entry::Accepted { invocation, from });
+        }
+        self.note_idleness();
+        accepted
     }
 
     /// Whether the shell lives.
@@ -197,7 +235,7 @@ impl Core {
         if !self.is_live() {
             return Wait::No;
         }
-        let now = boot_time();
+        let now = self.surroundings.boot_time();
         if self.log.would_block() {
             // Others' unread output fills the quota. That is no reason to hold up a command
             // whose own reader has read all but the last of it.
@@ -225,7 +263,8 @@ impl Core {
         if !self.holding.may_write(reader.0) {
             return;
         }
-        self.progress.moved(reader, seq, boot_time());
+        let now = self.surroundings.boot_time();
+        self.progress.moved(reader, seq, now);
         if self.consumption.consumed(only, seq) {
             self.log.hold(self.consumption.spans());
         }
@@ -308,7 +347,7 @@ impl Core {
     pub(super) fn detach(&mut self, lease: Lease) {
         let was_attached = self.holding.is_attached(lease);
         if self.holding.detach(lease) && was_attached {
-            self.meta.disconnected_ms = Some(wall_ms());
+            self.meta.disconnected_ms = Some(self.surroundings.wall_ms());
             self.save();
             // What is on disk need not be in memory too while nobody reads.
             self.log.shrink();
@@ -322,7 +361,7 @@ impl Core {
         if !idle {
             self.unattended_since = None;
         } else if self.unattended_since.is_none() {
-            self.unattended_since = Some(boot_time());
+            self.unattended_since = Some(self.surroundings.boot_time());
         }
     }
 
@@ -351,15 +390,17 @@ impl Core {
             .idle_deadline()
             .filter(|_| self.is_live())
             .map(|deadline| {
-                let left = deadline.saturating_sub(boot_time());
-                wall_ms().saturating_add(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
+                let left = deadline.saturating_sub(self.surroundings.boot_time());
+                self.surroundings
+                    .wall_ms()
+                    .saturating_add(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
             });
         SessionInfo {
             holder: self.holding.holder().cloned(),
             running: self.invocations.running(),
             queued: self.invocations.queued(),
             expires_ms,
-            host_pid: std::process::id(),
+            host_pid: self.surroundings.pid,
             first: self.log.first(),
             next: self.log.next(),
             ..self.meta.info(life)

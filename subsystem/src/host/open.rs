@@ -10,7 +10,9 @@ use outlast_protocol::link::to_host::Create;
 use outlast_rendezvous::{PrivateDirectory, failpoint};
 
 use super::core::Session;
+use super::ledger::Ledger;
 use super::quotas::{self, Quotas};
+use super::surroundings::Surroundings;
 use super::{CREATE, storage};
 use crate::log::{Log, Policy, Share};
 use crate::refuse::{Explain, refused};
@@ -58,9 +60,10 @@ pub(super) async fn open(
     meta.life = MetaLife::Live;
     meta.configuration = name.to_owned();
     meta.shell = ProcessId::of(runspace.pid());
-    meta.write(entry.directory()).map_err(storage)?;
     let directory = entry.directory().try_clone().map_err(storage)?;
-    Ok((Session::new(meta, log, directory), runspace))
+    let ledger = Ledger::create(&directory).map_err(storage)?;
+    let session = Session::new(meta, log, ledger, directory, Surroundings::here());
+    Ok((session, runspace))
 }
 
 /// Why the shell did not open, with the last it said: its start-up files are to blame.

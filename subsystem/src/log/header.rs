@@ -19,7 +19,7 @@ use super::fields::Fields;
 
 pub(super) const HEADER: usize = 40;
 const MAGIC: [u8; 8] = *b"OUTLSEG\n";
-const VERSION: u16 = 1;
+pub(super) const VERSION: u16 = 1;
 /// No log gets that far. A number beyond was never written, whatever the checksum says, and below
 /// it no sum overflows.
 const MOST: u64 = u64::MAX / 2;

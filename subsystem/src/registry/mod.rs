@@ -36,8 +36,8 @@ impl Registry {
         PrivateDirectory::open_or_create(path).map(|root| Self { root })
     }
 
-    /// Every session that has a directory, live or not. They are opened one by one: a user may
-    /// have more sessions than a process may have open files.
+    /// Every session that has a directory, live or not. Only their names: with a thousand open
+    /// directories a process would have no descriptor left for anything else.
     pub fn instances(&self) -> Result<Vec<InstanceId>, DirectoryError> {
         let names = self.root.names()?;
         Ok(names.iter().filter_map(|name| instance(name)).collect())
@@ -73,7 +73,7 @@ impl Registry {
     /// The live session with that name, if there is one.
     pub fn live_by_name(&self, name: &SessionName) -> Result<Option<InstanceId>, DirectoryError> {
         for instance in self.instances()? {
-            // A session that ends while we look is not an error of the list.
+            // A session that ends while we look has no name any more.
             let Ok(entry) = self.entry(instance) else {
                 continue;
             };
@@ -81,7 +81,7 @@ impl Registry {
                 .meta()
                 .is_ok_and(|meta| meta.name == *name && meta.life.is_live());
             if named && entry.is_alive() {
-                return Ok(Some(entry.instance()));
+                return Ok(Some(instance));
             }
         }
         Ok(None)
