@@ -9,15 +9,17 @@
 mod remote;
 
 use std::io::Read;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use outlast_protocol::id::{ClientId, InstanceId};
+use outlast_protocol::id::{ClientId, InstanceId, SessionName};
 use outlast_protocol::link::AttachMode;
 use outlast_protocol::link::refusal::RefusalCode;
 use outlast_protocol::link::to_client::ToClient;
 use outlast_protocol::link::to_host::{Create, End, List, Ping, Remove};
 use outlast_protocol::outcome::{ExitStatus, Outcome};
-use outlast_protocol::session::{End as Ended, IdleTimeout, Life};
+use outlast_protocol::session::{Buffering, End as Ended, IdleTimeout, Life};
+use outlast_subsystem::registry::{Meta, MetaLife, Registry};
 use uuid::Uuid;
 
 use remote::{Places, Remote, attach, create};
@@ -162,6 +164,51 @@ fn a_list_tells_live_from_broken() {
     );
     remover.wait(|message| matches!(message, ToClient::Removed(_)).then_some(()));
     assert_eq!(lives(&mut places.remote()), []);
+}
+
+/// A user may have more sessions than the remote end may have files open.
+#[test]
+fn a_list_is_whole_however_few_files_may_be_open() {
+    const SESSIONS: u128 = 150;
+    let places = Places::new();
+    let place = places.sessions.path().join("sessions");
+    let registry = Registry::at(&place).unwrap();
+    for number in 1..=SESSIONS {
+        let instance = InstanceId(Uuid::from_u128(number));
+        let entry = registry.create(instance).unwrap();
+        Meta {
+            format: Meta::FORMAT,
+            instance,
+            name: SessionName::new(&format!("job{number}")).unwrap(),
+            configuration: "bash".into(),
+            created_ms: 1,
+            idle_timeout: IdleTimeout::Never,
+            buffering: Buffering::Spool,
+            life: MetaLife::Ended(Ended::Removed),
+            host: None,
+            shell: None,
+            boot_id: String::new(),
+            disconnected_ms: None,
+            memory: None,
+        }
+        .write(entry.directory())
+        .unwrap();
+    }
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 64; exec \"$0\""]);
+    command.arg(env!("CARGO_BIN_EXE_outlast-subsystem"));
+    let mut remote = Remote::of(command, &place, places.home.path());
+    remote.say(
+        List {
+            extensions: Vec::new(),
+        },
+        b"",
+    );
+    let listed = remote.wait(|message| match message {
+        ToClient::Listed(listed) => Some(listed.sessions.len()),
+        _ => None,
+    });
+    assert_eq!(listed as u128, SESSIONS);
 }
 
 /// Takes the shortest idle timeout there is, a minute: the event waited for is the host's end.

@@ -18,6 +18,7 @@ mod harness;
 mod host_death;
 mod host_keys;
 mod hostile;
+mod hostile_peers;
 mod idle;
 mod listing;
 mod mux;

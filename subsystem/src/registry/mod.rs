@@ -7,6 +7,8 @@ mod memory;
 mod meta;
 mod process;
 
+use std::path::Path;
+
 use outlast_protocol::id::{InstanceId, SessionName};
 use outlast_rendezvous::{DirectoryError, Lock, PrivateDirectory};
 
@@ -31,11 +33,16 @@ impl Registry {
         location::root().map(|root| Self { root })
     }
 
+    /// Opens the registry at `path`, and makes it if it is not there.
+    pub fn at(path: impl AsRef<Path>) -> Result<Self, DirectoryError> {
+        PrivateDirectory::open_or_create(path).map(|root| Self { root })
+    }
+
     /// Every session that has a directory, live or not. Only their names: with a thousand open
     /// directories a process would have no descriptor left for anything else.
     pub fn instances(&self) -> Result<Vec<InstanceId>, DirectoryError> {
         let names = self.root.names()?;
-        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+        Ok(names.iter().filter_map(|name| instance(name)).collect())
     }
 
     /// The directory of one session.
@@ -82,4 +89,11 @@ impl Registry {
         }
         Ok(None)
     }
+}
+
+/// The session a directory of that name is of. Only the form we write counts: the other ways to
+/// write a UUID would show one session twice.
+fn instance(name: &str) -> Option<InstanceId> {
+    let instance = name.parse::<InstanceId>().ok()?;
+    (instance.to_string() == name).then_some(instance)
 }

@@ -10,7 +10,7 @@ use outlast_protocol::session::{Life, SessionInfo};
 
 use super::client::{Client, ClientError};
 use super::host_socket::{HostError, HostSocket};
-use crate::registry::{Entry, HostState, Registry};
+use crate::registry::{Entry, HostState, MetaLife, Registry};
 use crate::remains;
 
 /// How long the hosts asked at the same time have to answer, together.
@@ -102,6 +102,10 @@ fn unanswered(entry: &Entry, error: &HostError, started: Instant) -> Option<Sess
     let Ok(meta) = entry.meta() else {
         return remains::info(entry);
     };
+    if meta.life == MetaLife::Opening {
+        // It listens as soon as its shell is there.
+        return Some(meta.info(Life::Live));
+    }
     let waited = started.elapsed().as_secs_f32();
     Some(meta.info(Life::Broken(format!("{error} (asked for {waited:.1} s)"))))
 }

@@ -26,7 +26,13 @@ pub(crate) struct Remote {
 
 impl Remote {
     pub(crate) fn start(sessions: &Path, home: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_outlast-subsystem"))
+        let program = Command::new(env!("CARGO_BIN_EXE_outlast-subsystem"));
+        Self::of(program, sessions, home)
+    }
+
+    /// The same, started by another command.
+    pub(crate) fn of(mut command: Command, sessions: &Path, home: &Path) -> Self {
+        let mut child = command
             .env("OUTLAST_SESSION_DIR", sessions)
             .env("HOME", home)
             .stdin(Stdio::piped())
