@@ -190,11 +190,17 @@ impl Mux {
                     pause = PAUSES.0;
                 }
             }
-            if let Some(over) = self.let_go_meanwhile(held, jitter(pause)).await {
-                return over;
-            }
+            let again = async {
+                tokio::time::sleep(jitter(pause)).await;
+                self.reconnect(held).await
+            };
+            // A session that is let go while its link is down is let go at once.
+            let again = tokio::select! {
+                again = again => again,
+                () = held.wants_out() => return Over::Detached,
+            };
             pause = pause.saturating_mul(2).min(PAUSES.1);
-            match self.reconnect(held).await {
+            match again {
                 Ok(attached) => {
                     held.link_up(attached.info.clone());
                     self.learn(held, &attached.info);
@@ -208,14 +214,6 @@ impl Mux {
                     return Over::Lost(refusal.failure);
                 }
             }
-        }
-    }
-
-    /// Pauses; a session that is let go while its link is down is let go at once.
-    async fn let_go_meanwhile(&self, held: &Held, pause: Duration) -> Option<Over> {
-        tokio::select! {
-            () = tokio::time::sleep(pause) => None,
-            () = held.wants_out() => Some(Over::Detached),
         }
     }
 

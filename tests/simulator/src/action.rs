@@ -152,8 +152,9 @@ impl World {
                 continue;
             }
             match cli.state {
+                // What a dead mux had said is read before another one is asked.
+                _ if !cli.from_mux.is_empty() => actions.push(Action::Reads(at)),
                 State::Asks(when) if when <= now => actions.push(Action::Asks(at)),
-                State::Talks if !cli.from_mux.is_empty() => actions.push(Action::Reads(at)),
                 _ => {}
             }
             if cli.can_give() {

@@ -85,8 +85,8 @@ pub enum Failure {
 /// What a mux says to a command line.
 #[derive(Clone, Debug)]
 pub enum ToCli {
-    /// A record.
-    Record(Record, Bytes),
+    /// A record, and whether it is the reader's first on its link.
+    Record(Record, Bytes, bool),
     /// Standard input was taken.
     Taken(u64, bool),
     /// All is said and done.
@@ -105,7 +105,7 @@ pub enum ToMux {
     /// An interrupt.
     Cancel(Level),
     /// Everything up to this record was written out: these, to be exact.
-    Consumed(Seq, Vec<Seq>),
+    Consumed(Seq, Vec<(Seq, InvocationId)>),
 }
 
 /// How a command line is doing.
@@ -187,6 +187,7 @@ impl Cli {
     /// Asks its mux, or another one where the first one left off.
     pub fn begin(&mut self) {
         self.state = State::Talks;
+        self.to_mux.clear();
         self.resume = self
             .broken
             .then(|| (self.consumed.unwrap_or(Seq(0)), self.window.offset()));
@@ -277,8 +278,9 @@ impl Cli {
                 break;
             };
             match message {
-                ToCli::Record(record, body) => {
+                ToCli::Record(record, body, fresh) => {
                     self.waiting = self.waiting.saturating_sub(body.len());
+                    let losses = Losses { fresh, ..losses };
                     self.record(&record, &body, ledger, losses, got, &mut written)?;
                     last = Some(record.seq);
                 }
@@ -312,7 +314,7 @@ impl Cli {
         ledger: &Ledger,
         losses: Losses,
         got: &mut Got,
-        written: &mut Vec<Seq>,
+        written: &mut Vec<(Seq, InvocationId)>,
     ) -> Result<(), Violation> {
         let from_start = matches!(
             self.ask,
@@ -333,23 +335,27 @@ impl Cli {
                 None
             }
         };
+        let mut note = |seq| {
+            let entry = ledger.entry(seq);
+            written.extend(entry.map(|entry| (seq, entry.invocation)));
+        };
         match &record.kind {
             RecordKind::Gap(gap) => {
                 let mut at = Seq(gap.first.0.saturating_sub(1));
                 while let Some(seq) = ledger.due_after(at, only).filter(|s| *s <= record.seq) {
-                    written.push(seq);
+                    note(seq);
                     at = seq;
                 }
             }
             RecordKind::Completed(outcome) => {
-                written.push(record.seq);
+                note(record.seq);
                 if only.is_some() {
                     self.outcome = Some(outcome.clone());
                 }
             }
-            _ => written.push(record.seq),
+            _ => note(record.seq),
         }
-        for seq in written.iter() {
+        for (seq, _) in written.iter() {
             got.written(*seq);
         }
         self.records = self.records.saturating_add(1);

@@ -125,8 +125,8 @@ impl Computer {
             news = true;
             self.ledger.see(&record)?;
         }
+        self.dropped_below = self.dropped_below.max(process.host.first());
         if news {
-            self.dropped_below = self.dropped_below.max(process.host.info().first);
             self.bounded()?;
         }
         Ok(())
@@ -152,9 +152,17 @@ impl Computer {
     /// What a consumer may find lost.
     #[must_use]
     pub fn losses(&self) -> Losses {
+        let block = self.policy.buffering == Buffering::Block;
+        let dropped_below = if block {
+            // What nobody has received is kept, and the command waits.
+            self.dropped_below.min(self.ledger.consumed.next())
+        } else {
+            self.dropped_below
+        };
         Losses {
-            dropped_below: self.dropped_below,
+            dropped_below,
             disk_failed: self.disk_failed,
+            fresh: false,
         }
     }
 
@@ -188,6 +196,7 @@ impl Computer {
         let losses = Losses {
             dropped_below: log.first().max(self.dropped_below),
             disk_failed: self.disk_failed || torn,
+            fresh: false,
         };
         let mut view = View::new(Seq(0), None);
         let mut cursor = log.cursor(From::Start);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use outlast_protocol::id::Seq;
 use outlast_protocol::link::AttachMode;
+use outlast_protocol::session::Buffering;
 
 use crate::channel::Remote;
 use crate::cli::Ask;
@@ -60,8 +61,17 @@ impl World {
         self.finale_since = self.now;
         self.mend = self.mend.map(|_| self.now);
         self.host_frozen = Duration::ZERO;
+        let block = self.plan.policy.buffering == Buffering::Block;
         for user in &mut self.users {
             user.frozen = Duration::ZERO;
+            if block && user.mux.holds() {
+                // A command whose command line is gone waits for somebody to receive.
+                let receive = Ask::Receive {
+                    follow: true,
+                    from_start: false,
+                };
+                user.asks.push_front((receive, true));
+            }
         }
         for cli in &mut self.clis {
             cli.frozen = Duration::ZERO;

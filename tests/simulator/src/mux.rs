@@ -1,7 +1,7 @@
 //! A client's mux: it holds the session, keeps hold of it while links come and go, and serves
 //! command lines. The link and the memory of the session are the real ones.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -62,7 +62,8 @@ pub struct Mux {
     hold: Hold,
     mode: AttachMode,
     attachment: Attachment,
-    running: Option<InvocationId>,
+    /// Readers that have had no record on the present link.
+    fresh: BTreeSet<ReaderId>,
     ended: Option<End>,
     /// A wish to let go was said on the present hold.
     wants_out: bool,
@@ -94,7 +95,7 @@ impl Mux {
             hold: Hold::Free,
             mode: AttachMode::Connect,
             attachment: Attachment::default(),
-            running: None,
+            fresh: BTreeSet::new(),
             ended: None,
             wants_out: false,
             pause: PAUSES.0,
@@ -121,7 +122,7 @@ impl Mux {
         self.flushing.clear();
         self.hold = Hold::Free;
         self.attachment = Attachment::default();
-        (self.running, self.ended) = (None, None);
+        self.ended = None;
         self.pause = PAUSES.0;
         self.waiters.clear();
         self.tasks.clear();
@@ -195,7 +196,7 @@ impl Mux {
                 cli.from_mux.push_back(ToCli::Finished);
             }
         } else if self.holds() {
-            self.begin(at, clis);
+            self.begin(at, clis, now);
             self.talk();
         } else {
             self.waiters.push_back(at);
@@ -379,15 +380,11 @@ impl Mux {
         clis: &mut [Cli],
     ) -> Result<(), Violation> {
         match message {
-            ToClient::Attached(attached) => {
-                self.running = attached.info.running;
-                self.attached(clis);
-            }
+            ToClient::Attached(_) => self.attached(clis, now),
             ToClient::Refused(refused) => return self.refused(&refused, now, clis),
             ToClient::Detached(_) => self.let_go(&Failure::Detached, clis, now),
             ToClient::Stolen(_) => self.let_go(&Failure::Stolen, clis, now),
             ToClient::Ended(end) => self.ended = Some(end.end),
-            ToClient::Changed(changed) => self.running = changed.info.running,
             ToClient::Submitted(submitted) => self.submitted(&submitted, clis),
             ToClient::StdinTaken(taken) => {
                 self.attachment.stdin_taken(&taken);
@@ -403,10 +400,10 @@ impl Mux {
                 }
             }
             ToClient::Record(record) => {
-                let fresh = self.attachment.accept(&record, body.len());
-                if fresh {
+                if self.attachment.accept(&record, body.len()) {
                     let reader = record.reader;
-                    for heard in self.saboteur.records(record, body) {
+                    let fresh = self.fresh.remove(&reader);
+                    for heard in self.saboteur.records(record, body, fresh) {
                         self.hear(reader, heard);
                     }
                 }
@@ -426,7 +423,7 @@ impl Mux {
         }
     }
 
-    fn attached(&mut self, clis: &mut [Cli]) {
+    fn attached(&mut self, clis: &mut [Cli], now: Duration) {
         match std::mem::replace(&mut self.hold, Hold::Free) {
             Hold::Opening(wire) => {
                 self.hold = Hold::Up(wire);
@@ -434,12 +431,13 @@ impl Mux {
                 self.attachment.link_up();
                 (self.ended, self.pause, self.wants_out) = (None, PAUSES.0, false);
                 for at in std::mem::take(&mut self.waiters) {
-                    self.begin(at, clis);
+                    self.begin(at, clis, now);
                 }
             }
             Hold::Again(wire) => {
                 self.hold = Hold::Up(wire);
                 self.attachment.link_up();
+                self.fresh = self.tasks.values().filter_map(|it| it.reader).collect();
             }
             other => self.hold = other,
         }
@@ -536,17 +534,19 @@ impl Mux {
     }
 
     fn shared<'a>(&'a mut self, save: &'a mut bool) -> Shared<'a> {
+        let tasks = self.tasks.values();
+        let foreground = tasks.filter_map(Task::own).collect();
         Shared {
             attachment: &mut self.attachment,
             cursor: &mut self.cursor,
-            running: self.running,
+            foreground,
             got: &mut self.got,
             save,
         }
     }
 
     /// Begins what a command line asked for; the session is held.
-    fn begin(&mut self, at: usize, clis: &mut [Cli]) {
+    fn begin(&mut self, at: usize, clis: &mut [Cli], now: Duration) {
         let Some(cli) = clis.get_mut(at).filter(|cli| !cli.is_done()) else {
             return;
         };
@@ -590,10 +590,11 @@ impl Mux {
             }
         };
         self.tasks.insert(at, task);
-        let down = matches!(self.hold, Hold::Down(_));
+        let down = matches!(self.hold, Hold::Down(_) | Hold::Again(_));
         if down && matches!(self.tasks.get(&at).map(|it| &it.kind), Some(Kind::Leave)) {
+            self.drop_wire();
             self.hold = Hold::Free;
-            self.over(&Failure::Detached, clis, Duration::ZERO);
+            self.over(&Failure::Detached, clis, now);
         }
     }
 
@@ -645,14 +646,16 @@ impl Mux {
         only: Option<InvocationId>,
         skip: Vec<(InvocationId, Seq)>,
     ) -> ReaderId {
-        self.attachment.open_reader(ReaderOpen {
+        let reader = self.attachment.open_reader(ReaderOpen {
             reader: ReaderId(0),
             from,
             only,
             skip,
             credit: self.credit,
             owed: 0,
-        })
+        });
+        self.fresh.insert(reader);
+        reader
     }
 
     /// Whether an affair can go on, or its command line has said something or is gone.
@@ -699,8 +702,12 @@ impl Mux {
                 if let Some(message) = cli.to_mux.pop_front() {
                     if let ToMux::Consumed(_, written) = &message {
                         // The user's book learns what the mux has heard.
-                        for seq in written {
-                            shared.got.noted(*seq);
+                        let receives = matches!(task.kind, Kind::Receive { .. });
+                        for (seq, invocation) in written {
+                            // A receiver does not speak for commands with their own readers.
+                            if !receives || !shared.foreground.contains(invocation) {
+                                shared.got.noted(*seq);
+                            }
                         }
                     }
                     if !drop_ack || !matches!(message, ToMux::Consumed(..)) {

@@ -20,8 +20,8 @@ pub const ENOUGH: usize = 512 * 1024;
 
 /// What a reader heard.
 pub enum Heard {
-    /// A record.
-    Record(Record, Bytes),
+    /// A record, and whether it is the reader's first on its link.
+    Record(Record, Bytes, bool),
     /// Everything below that was sent; so many invocations run or wait.
     CaughtUp(Seq, u32),
 }
@@ -84,8 +84,8 @@ pub struct Shared<'a> {
     pub attachment: &'a mut Attachment,
     /// What was received.
     pub cursor: &'a mut Cursor,
-    /// What runs, as last heard.
-    pub running: Option<InvocationId>,
+    /// Commands that have readers of their own here.
+    pub foreground: Vec<InvocationId>,
     /// What the user has got.
     pub got: &'a mut Got,
     /// Set when what was received is to be saved now.
@@ -103,6 +103,15 @@ impl Task {
             heard: VecDeque::new(),
             over: None,
             done: false,
+        }
+    }
+
+    /// The command whose own reader it has.
+    #[must_use]
+    pub fn own(&self) -> Option<InvocationId> {
+        match &self.kind {
+            Kind::Foreground { invocation, .. } if self.reader.is_some() => Some(*invocation),
+            _ => None,
         }
     }
 
@@ -174,7 +183,7 @@ impl Task {
             return Ok(());
         }
         match self.heard.pop_front() {
-            Some(Heard::Record(record, body)) => self.tell(record, body, cli, shared),
+            Some(Heard::Record(record, body, fresh)) => self.tell(record, body, fresh, cli, shared),
             Some(Heard::CaughtUp(next, active)) => {
                 if let Kind::Receive { follow, end, .. } = &mut self.kind
                     && (!*follow || active == 0)
@@ -197,6 +206,7 @@ impl Task {
         &mut self,
         record: Record,
         body: Bytes,
+        fresh: bool,
         cli: &mut Cli,
         shared: &mut Shared<'_>,
     ) -> Result<(), Violation> {
@@ -228,7 +238,7 @@ impl Task {
             _ => {}
         }
         cli.waiting = cli.waiting.saturating_add(body.len());
-        cli.from_mux.push_back(ToCli::Record(record, body));
+        cli.from_mux.push_back(ToCli::Record(record, body, fresh));
         Ok(())
     }
 
@@ -277,8 +287,7 @@ impl Task {
     }
 
     fn received(seq: Seq, shared: &mut Shared<'_>) {
-        let busy: Vec<InvocationId> = shared.running.into_iter().collect();
-        shared.cursor.caught_up(seq, &busy);
+        shared.cursor.caught_up(seq, &shared.foreground);
     }
 
     /// Lets go of what it used; `finished` as far as it came.

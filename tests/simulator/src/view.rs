@@ -14,6 +14,9 @@ pub struct Losses {
     pub dropped_below: Seq,
     /// The disk has failed or lost something.
     pub disk_failed: bool,
+    /// The record is its reader's first on a link. Where that begins in the middle of what is
+    /// lost, the log knows the bytes there only in proportion.
+    pub fresh: bool,
 }
 
 /// A consumer's view.
@@ -122,7 +125,8 @@ impl View {
             },
         )?;
         let bytes = ledger.bytes_in(gap.first, last);
-        ensure(gap.bytes == bytes, || {
+        let estimated = losses.fresh && gap.first != Seq::FIRST;
+        ensure(gap.bytes == bytes || estimated, || {
             format!(
                 "gap ⇔ loss: {:?} to {last:?} is told as {} bytes and has {bytes}",
                 gap.first, gap.bytes
@@ -205,6 +209,7 @@ mod tests {
             let losses = Losses {
                 dropped_below: Seq(3),
                 disk_failed: false,
+                fresh: false,
             };
             let kind = RecordKind::Gap(gap);
             let mut view = View::new(Seq(1), None);
