@@ -8,6 +8,7 @@
 
 mod argv;
 mod control;
+mod creation;
 mod cuts;
 mod disk_full;
 mod errors;
@@ -19,6 +20,7 @@ mod listing;
 mod mux;
 mod output;
 mod packaging;
+mod retention;
 mod sessions;
 mod stage;
 mod state;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use outlast_protocol::id::{InvocationId, Lease, Seq};
+use outlast_protocol::id::{InvocationId, Lease, ReaderId, Seq};
 use outlast_protocol::link::AttachMode;
 use outlast_protocol::outcome::Outcome;
 use outlast_protocol::record::RecordKind;
@@ -13,11 +13,16 @@ use outlast_protocol::session::{End, Holder, IdleTimeout, Life, SessionInfo};
 use outlast_rendezvous::PrivateDirectory;
 use tokio::sync::{Notify, watch};
 
+use super::consumption::Consumption;
 use super::holding::{Attaching, Holding};
-use super::invocations::Invocations;
+use super::invocations::{Invocation, Invocations, NotAccepted};
+use super::ledger::{Completed, Entry, Ledger};
+use super::outcomes::Outcomes;
+use super::places::Places;
 use super::progress::{Progress, Wait};
+use super::reader::Reader;
 use super::surroundings::Surroundings;
-use crate::log::Log;
+use crate::log::{Log, Position};
 use crate::registry::{Meta, MetaLife};
 
 /// The session's state. Borrowed for single steps, never across an await.
@@ -25,17 +30,23 @@ pub(super) struct Core {
     pub(super) meta: Meta,
     pub(super) log: Log,
     pub(super) invocations: Invocations,
+    pub(super) outcomes: Outcomes,
     pub(super) holding: Holding,
     pub(super) surroundings: Surroundings,
     directory: PrivateDirectory,
-    /// The highest record any reader has acknowledged as consumed.
-    acknowledged: Seq,
-    /// Whether the readers there are get on.
+    ledger: Ledger,
+    /// What nobody has consumed yet.
+    consumption: Consumption,
+    /// Where clients may want to go on reading.
+    places: Places,
+    /// Whether commands in the foreground are read.
     pub(super) progress: Progress,
     /// Since when the session has been idle and unattended, on the boot-time clock.
     unattended_since: Option<Duration>,
     /// Set when a client asked for the end.
     removal: bool,
+    /// Set when a client has heard of the end.
+    end_heard: bool,
 }
 
 /// The session and the bells that are rung when it changes.
@@ -57,6 +68,7 @@ impl Session {
     pub(super) fn new(
         meta: Meta,
         log: Log,
+        ledger: Ledger,
         directory: PrivateDirectory,
         surroundings: Surroundings,
     ) -> Rc<Self> {
@@ -65,13 +77,17 @@ impl Session {
             meta,
             log,
             invocations: Invocations::default(),
+            outcomes: Outcomes::default(),
             holding: Holding::default(),
             surroundings,
             directory,
-            acknowledged: Seq(0),
+            ledger,
+            consumption: Consumption::default(),
+            places: Places::default(),
             progress: Progress::default(),
             unattended_since,
             removal: false,
+            end_heard: false,
         };
         Rc::new(Self {
             core: RefCell::new(core),
@@ -173,11 +189,40 @@ impl Core {
         kind: RecordKind,
         bytes: Bytes,
     ) -> Seq {
-        let seq = self
-            .log
-            .append(self.surroundings.wall_ms(), Some(invocation), kind, bytes);
+        let (now, place) = (self.surroundings.wall_ms(), self.log.end());
+        if let RecordKind::Completed(outcome) = &kind {
+            let completed = Completed {
+                invocation,
+                seq: place.seq,
+                offset: place.offset,
+                time_ms: now,
+                outcome: outcome.clone(),
+            };
+            self.ledger.note(&Entry::Completed(completed.clone()));
+            self.outcomes.keep(completed);
+        }
+        let seq = self.log.append(now, Some(invocation), kind, bytes);
         self.log.flush();
+        self.consumption.recorded(invocation, place.seq, seq);
         seq
+    }
+
+    /// Accepts a command, once, and writes that down before anything is done about it. Returns
+    /// how many run or wait before it and the number below which it has no record.
+    pub(super) fn submit(
+        &mut self,
+        invocation: Invocation,
+        wait: bool,
+    ) -> Result<(u32, Seq), NotAccepted> {
+        let (id, next) = (invocation.id, self.log.next());
+        let known = self.invocations.from(id).is_some();
+        let accepted = self.invocations.submit(invocation, wait, next);
+        if let (false, Ok((_, from))) = (known, &accepted) {
+            let (invocation, from) = (id, *from);
+            self.ledger.note(&Entry::Accepted { invocation, from });
+        }
+        self.note_idleness();
+        accepted
     }
 
     /// Whether the shell lives.
@@ -185,32 +230,72 @@ impl Core {
         self.meta.life.is_live()
     }
 
-    /// How long output must wait for a reader.
-    pub(super) fn wait(&self) -> Wait {
+    /// How long an invocation's output must wait for a reader.
+    pub(super) fn wait(&self, invocation: InvocationId) -> Wait {
         if !self.is_live() {
             return Wait::No;
         }
-        if self.log.would_block(self.acknowledged) {
-            return Wait::ForReader;
+        let now = self.surroundings.boot_time();
+        if self.log.would_block() {
+            // Others' unread output fills the quota. That is no reason to hold up a command
+            // whose own reader has read all but the last of it.
+            let read = self.progress.slowest(invocation);
+            return match read {
+                Some(consumed) if self.log.is_near(consumed) => Wait::No,
+                _ => Wait::ForReader,
+            };
         }
-        match self.progress.patience(self.surroundings.boot_time()) {
-            Some(left) if self.log.would_lose(self.acknowledged) => Wait::AtMost(left),
+        match self.progress.patience(invocation, now) {
+            Some((consumed, left)) if self.log.would_lose(consumed) => Wait::AtMost(left),
             _ => Wait::No,
         }
     }
 
-    /// A reader consumed everything up to `seq`.
-    pub(super) fn acknowledge(&mut self, seq: Seq) {
-        if seq > self.acknowledged {
-            self.progress.moved(self.surroundings.boot_time());
+    /// A reader of that attachment consumed everything up to `seq`, of one invocation or of all.
+    pub(super) fn acknowledge(
+        &mut self,
+        reader: (Lease, ReaderId),
+        only: Option<InvocationId>,
+        seq: Seq,
+    ) {
+        let seq = seq.min(Seq(self.log.next().0.saturating_sub(1)));
+        // A watcher sees, and leaves everything to be received.
+        if !self.holding.may_write(reader.0) {
+            return;
         }
-        self.acknowledged = self.acknowledged.max(seq);
-        self.log.acked(seq);
+        self.progress
+            .moved(reader, seq, self.surroundings.boot_time());
+        if self.consumption.consumed(only, seq) {
+            self.log.hold(self.consumption.spans());
+        }
     }
 
-    /// Whether somebody has consumed everything there is.
+    /// Keeps a place from which a client may want to go on reading.
+    pub(super) fn keep_place(&mut self, place: Position) {
+        self.places.note(place);
+    }
+
+    /// A reader of that attachment is gone.
+    pub(super) fn close(&mut self, lease: Lease, reader: &Reader) {
+        self.progress.closed((lease, reader.id()));
+        for place in reader.places() {
+            self.places.note(place);
+        }
+    }
+
+    /// A place in the log, exact even where nothing is there any more, if it was kept.
+    pub(super) fn place(&self, seq: Seq) -> Option<Position> {
+        self.places.at(seq)
+    }
+
+    /// A client that knew of the session's end has left it.
+    pub(super) fn note_end_heard(&mut self) {
+        self.end_heard = true;
+    }
+
+    /// Whether everything there is has been consumed, and the end been heard of.
     pub(super) fn is_received(&self) -> bool {
-        self.acknowledged.next() >= self.log.next()
+        self.end_heard && self.consumption.is_complete()
     }
 
     fn end(&mut self, end: End) {

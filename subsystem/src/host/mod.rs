@@ -3,6 +3,7 @@
 
 mod accept;
 mod clock;
+mod consumption;
 mod conversation;
 mod core;
 mod course;
@@ -10,11 +11,15 @@ mod descriptor;
 mod holding;
 mod input;
 mod invocations;
+mod ledger;
 mod life;
 mod link;
 mod open;
+mod outcomes;
 mod pipes;
+mod places;
 mod progress;
+mod quotas;
 mod reader;
 mod shell;
 #[cfg(feature = "simulation")]

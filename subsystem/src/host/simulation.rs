@@ -27,6 +27,7 @@ use tokio::sync::watch;
 use super::clock::Clock;
 use super::core::Session;
 use super::course::NextInput;
+use super::ledger::Ledger;
 use super::life;
 use super::link::machine::Link as Machine;
 use super::progress::Wait;
@@ -135,9 +136,10 @@ impl Host {
             disconnected_ms: None,
         };
         let log = Log::create(directory, created_ms, policy)?;
+        let ledger = Ledger::create(directory)?;
         let surroundings = Surroundings::new(Rc::new(clock.clone()), greeting, 1);
         Ok(Self {
-            session: Session::new(meta, log, directory.try_clone()?, surroundings),
+            session: Session::new(meta, log, ledger, directory.try_clone()?, surroundings),
             clock: clock.clone(),
         })
     }
@@ -182,10 +184,10 @@ impl Host {
         self.session.complete(status);
     }
 
-    /// Whether output must wait.
+    /// Whether a command's output must wait.
     #[must_use]
-    pub fn hold(&self) -> Hold {
-        match self.session.core().wait() {
+    pub fn hold(&self, invocation: InvocationId) -> Hold {
+        match self.session.core().wait(invocation) {
             Wait::No => Hold::No,
             Wait::AtMost(left) => Hold::AtMost(left),
             Wait::ForReader => Hold::ForReader,

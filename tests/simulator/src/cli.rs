@@ -301,7 +301,9 @@ impl Cli {
         }
         if let Some(seq) = last {
             self.consumed = Some(seq);
-            ledger.consumed = ledger.consumed.max(seq);
+            for (seq, _) in &written {
+                ledger.consume(*seq);
+            }
             self.to_mux.push_back(ToMux::Consumed(seq, written));
         }
         Ok(())

@@ -152,15 +152,9 @@ impl Computer {
     /// What a consumer may find lost.
     #[must_use]
     pub fn losses(&self) -> Losses {
-        let block = self.policy.buffering == Buffering::Block;
-        let dropped_below = if block {
-            // What nobody has received is kept, and the command waits.
-            self.dropped_below.min(self.ledger.consumed.next())
-        } else {
-            self.dropped_below
-        };
         Losses {
-            dropped_below,
+            dropped_below: self.dropped_below,
+            keeps_unread: self.policy.buffering == Buffering::Block,
             disk_failed: self.disk_failed,
             fresh: false,
         }
@@ -195,6 +189,7 @@ impl Computer {
         };
         let losses = Losses {
             dropped_below: log.first().max(self.dropped_below),
+            keeps_unread: false,
             disk_failed: self.disk_failed || torn,
             fresh: false,
         };

@@ -48,8 +48,8 @@ pub struct Ledger {
     courses: BTreeMap<InvocationId, Course>,
     /// Commands that were started, by their own number.
     ran: BTreeSet<u64>,
-    /// The last record any client has consumed.
-    pub consumed: Seq,
+    /// Which records a command line has written out somewhere.
+    consumed: Vec<bool>,
 }
 
 /// Which of a command's streams; standard input is 0.
@@ -61,6 +61,24 @@ fn number(stream: Stream) -> usize {
 }
 
 impl Ledger {
+    /// A command line has written this record out.
+    pub fn consume(&mut self, seq: Seq) {
+        let at = usize::try_from(seq.0).unwrap_or_default();
+        if self.consumed.len() <= at {
+            self.consumed.resize(at.saturating_add(1), false);
+        }
+        if let Some(consumed) = self.consumed.get_mut(at) {
+            *consumed = true;
+        }
+    }
+
+    /// Whether a command line has written this record out.
+    #[must_use]
+    pub fn is_consumed(&self, seq: Seq) -> bool {
+        let at = usize::try_from(seq.0).unwrap_or(usize::MAX);
+        self.consumed.get(at).copied().unwrap_or_default()
+    }
+
     /// A user asks for a command under this ID.
     pub fn asked(&mut self, invocation: InvocationId, command: u64, input: u64) {
         let course = self.courses.entry(invocation).or_default();

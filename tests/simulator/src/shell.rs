@@ -134,7 +134,7 @@ impl Output {
             Drain::Look => {
                 // In this order: a change in between must not be missed.
                 let changes = host.changes();
-                self.drain = match host.hold() {
+                self.drain = match host.hold(self.invocation) {
                     Hold::No => Drain::Clear,
                     Hold::ForReader => Drain::Held(changes, None),
                     Hold::AtMost(left) => Drain::Held(changes, Some(now.saturating_add(left))),

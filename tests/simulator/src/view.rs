@@ -12,6 +12,8 @@ use crate::violation::{Violation, ensure};
 pub struct Losses {
     /// Records below this number may be gone for want of room.
     pub dropped_below: Seq,
+    /// But not what nobody has received: the command waits instead.
+    pub keeps_unread: bool,
     /// The disk has failed or lost something.
     pub disk_failed: bool,
     /// The record is its reader's first on a link. Where that begins in the middle of what is
@@ -125,15 +127,16 @@ impl View {
             },
         )?;
         let bytes = ledger.bytes_in(gap.first, last);
-        let estimated = losses.fresh && gap.first != Seq::FIRST;
-        ensure(gap.bytes == bytes || estimated, || {
+        ensure(gap.bytes == bytes, || {
             format!(
                 "gap ⇔ loss: {:?} to {last:?} is told as {} bytes and has {bytes}",
                 gap.first, gap.bytes
             )
         })?;
+        let mut range = (gap.first.0..=last.0).map(Seq);
+        let unread = losses.keeps_unread && range.any(|seq| !ledger.is_consumed(seq));
         let lawful = match gap.cause {
-            GapCause::Quota => last < losses.dropped_below,
+            GapCause::Quota => last < losses.dropped_below && (!unread || losses.disk_failed),
             GapCause::Storage | GapCause::Damaged => losses.disk_failed,
         };
         ensure(lawful, || {
@@ -208,6 +211,7 @@ mod tests {
             };
             let losses = Losses {
                 dropped_below: Seq(3),
+                keeps_unread: false,
                 disk_failed: false,
                 fresh: false,
             };
