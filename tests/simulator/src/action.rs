@@ -209,11 +209,14 @@ impl World {
         let now = self.now;
         let quiet = self.is_quiet(at);
         let born = self.computer.opened > 0;
+        let process = self.computer.process.as_ref();
+        let busy = self.plan.patient && process.is_some_and(|it| it.host.active() > 0);
         let Some(user) = self.users.get_mut(at) else {
             return;
         };
-        if let Some((_, parallel)) = user.asks.front()
+        if let Some((ask, parallel)) = user.asks.front()
             && (at == 0 || born)
+            && !(busy && matches!(ask, Ask::Receive { .. }))
             && (quiet || *parallel)
         {
             actions.push(Action::Begins(at));

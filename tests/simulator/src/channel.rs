@@ -119,6 +119,8 @@ pub struct Channel {
     pub patience: Duration,
     /// When it was opened.
     pub opened: Duration,
+    /// Whether it was stalled on purpose.
+    pub stalled: bool,
     /// The session has changed since the host's link looked.
     pub bell: bool,
 }
@@ -134,6 +136,7 @@ impl Channel {
             remote: Remote::Starting,
             patience: now,
             opened: now,
+            stalled: false,
             bell: false,
         }
     }

@@ -85,8 +85,8 @@ pub enum Failure {
 /// What a mux says to a command line.
 #[derive(Clone, Debug)]
 pub enum ToCli {
-    /// A record, and whether it is the reader's first on its link.
-    Record(Record, Bytes, bool),
+    /// A record.
+    Record(Record, Bytes),
     /// Standard input was taken.
     Taken(u64, bool),
     /// All is said and done.
@@ -176,6 +176,12 @@ impl Cli {
             records: 0,
             cancelled: false,
         }
+    }
+
+    /// Output bytes it was told are lost.
+    #[must_use]
+    pub fn missing(&self) -> u64 {
+        self.view.missing
     }
 
     /// Whether it has ended.
@@ -278,9 +284,8 @@ impl Cli {
                 break;
             };
             match message {
-                ToCli::Record(record, body, fresh) => {
+                ToCli::Record(record, body) => {
                     self.waiting = self.waiting.saturating_sub(body.len());
-                    let losses = Losses { fresh, ..losses };
                     self.record(&record, &body, ledger, losses, got, &mut written)?;
                     last = Some(record.seq);
                 }

@@ -156,7 +156,6 @@ impl Computer {
             dropped_below: self.dropped_below,
             keeps_unread: self.policy.buffering == Buffering::Block,
             disk_failed: self.disk_failed,
-            fresh: false,
         }
     }
 
@@ -191,7 +190,6 @@ impl Computer {
             dropped_below: log.first().max(self.dropped_below),
             keeps_unread: false,
             disk_failed: self.disk_failed || torn,
-            fresh: false,
         };
         let mut view = View::new(Seq(0), None);
         let mut cursor = log.cursor(From::Start);

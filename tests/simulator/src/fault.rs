@@ -50,8 +50,13 @@ impl World {
         if let Some((_, fault)) = planned {
             return self.fault(fault);
         }
-        if let Some(life) = self.plan.link_life {
-            self.end_old_links(life);
+        if self.finale.is_none_or(|part| part == 0) {
+            if let Some(stall) = self.plan.stall {
+                self.stall_new_links(stall);
+            }
+            if let Some(life) = self.plan.link_life {
+                self.end_old_links(life);
+            }
         }
         if self.finale.is_some() || self.plan.faults.is_empty() {
             return Ok(());
@@ -237,6 +242,20 @@ impl World {
                 self.now,
                 format!("channel {id} of user {user}: {fault:?}"),
             );
+        }
+    }
+
+    /// Lets new links fill up in both directions before anything comes through.
+    fn stall_new_links(&mut self, stall: Duration) {
+        for channel in self.channels.values_mut() {
+            let up = self.users.get(channel.mux).is_some_and(|it| it.mux.is_up());
+            if up && !channel.stalled && matches!(channel.remote, Remote::Host(_)) {
+                channel.stalled = true;
+                channel.up.stalled = self.now.saturating_add(stall);
+                channel.down.stalled = self.now.saturating_add(stall);
+            }
+            let both = channel.up.len().min(channel.down.len());
+            self.both_full = self.both_full.max(both as u64);
         }
     }
 

@@ -1,7 +1,7 @@
 //! A client's mux: it holds the session, keeps hold of it while links come and go, and serves
 //! command lines. The link and the memory of the session are the real ones.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -62,8 +62,6 @@ pub struct Mux {
     hold: Hold,
     mode: AttachMode,
     attachment: Attachment,
-    /// Readers that have had no record on the present link.
-    fresh: BTreeSet<ReaderId>,
     ended: Option<End>,
     /// A wish to let go was said on the present hold.
     wants_out: bool,
@@ -95,7 +93,6 @@ impl Mux {
             hold: Hold::Free,
             mode: AttachMode::Connect,
             attachment: Attachment::default(),
-            fresh: BTreeSet::new(),
             ended: None,
             wants_out: false,
             pause: PAUSES.0,
@@ -402,8 +399,7 @@ impl Mux {
             ToClient::Record(record) => {
                 if self.attachment.accept(&record, body.len()) {
                     let reader = record.reader;
-                    let fresh = self.fresh.remove(&reader);
-                    for heard in self.saboteur.records(record, body, fresh) {
+                    for heard in self.saboteur.records(record, body) {
                         self.hear(reader, heard);
                     }
                 }
@@ -437,7 +433,6 @@ impl Mux {
             Hold::Again(wire) => {
                 self.hold = Hold::Up(wire);
                 self.attachment.link_up();
-                self.fresh = self.tasks.values().filter_map(|it| it.reader).collect();
             }
             other => self.hold = other,
         }
@@ -646,16 +641,14 @@ impl Mux {
         only: Option<InvocationId>,
         skip: Vec<(InvocationId, Seq)>,
     ) -> ReaderId {
-        let reader = self.attachment.open_reader(ReaderOpen {
+        self.attachment.open_reader(ReaderOpen {
             reader: ReaderId(0),
             from,
             only,
             skip,
             credit: self.credit,
             owed: 0,
-        });
-        self.fresh.insert(reader);
-        reader
+        })
     }
 
     /// Whether an affair can go on, or its command line has said something or is gone.

@@ -49,6 +49,10 @@ pub struct Plan {
     pub link_life: Option<Duration>,
     /// Bytes that come through in a millisecond; as fast as they are written if `None`.
     pub bytes_per_ms: Option<u64>,
+    /// How long every link that has come up carries nothing at first, both ways.
+    pub stall: Option<Duration>,
+    /// Whether the user receives only when nothing runs any more.
+    pub patient: bool,
     /// Whether muxes save at other times than at a request's end.
     pub saves: bool,
     /// Whether the last user removes the session.
@@ -119,6 +123,8 @@ impl Plan {
             cut_at: None,
             link_life: None,
             bytes_per_ms: None,
+            stall: None,
+            patient: false,
             saves: false,
             removes: true,
             idle_timeout: IdleTimeout::Never,

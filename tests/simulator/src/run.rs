@@ -22,6 +22,10 @@ pub struct Report {
     pub carried: [u64; 2],
     /// What tells its course from any other.
     pub hash: u64,
+    /// Output bytes that were told as lost.
+    pub missing: u64,
+    /// Most bytes that were under way in both directions of a channel at once.
+    pub both_full: u64,
     /// Virtual time it took, in milliseconds.
     pub time_ms: u64,
 }
@@ -29,7 +33,7 @@ pub struct Report {
 /// A world in which a promise was broken.
 #[derive(Clone, Debug)]
 pub struct Failed {
-    /// Its seed.
+    /// Its seed, or the number of its scenario's variant.
     pub seed: u64,
     /// At which step.
     pub step: u64,
@@ -83,6 +87,8 @@ pub fn run(plan: Plan) -> Result<Report, Box<Failed>> {
             records: world.computer.ledger.last().0,
             carried: world.carried,
             hash: world.trace.hash(),
+            missing: world.missing(),
+            both_full: world.both_full,
             time_ms: u64::try_from(world.now.as_millis()).unwrap_or(u64::MAX),
         }),
         Err(violation) => Err(broken(world.step, violation.0, world.trace.report())),
@@ -116,7 +122,7 @@ pub fn run_many(
                     match result {
                         Ok(report) => total.add(&report),
                         Err(failure) => {
-                            failed.push(*failure);
+                            failed.push(Failed { seed, ..*failure });
                             if failed.len() >= most {
                                 next.store(end, Ordering::Relaxed);
                             }
@@ -126,7 +132,9 @@ pub fn run_many(
             });
         }
     });
-    sum.into_inner().unwrap_or_default()
+    let (report, mut failed) = sum.into_inner().unwrap_or_default();
+    failed.sort_by_key(|failure| failure.seed);
+    (report, failed)
 }
 
 impl Report {
@@ -138,6 +146,8 @@ impl Report {
         for (sum, carried) in self.carried.iter_mut().zip(other.carried) {
             *sum = sum.saturating_add(carried);
         }
+        self.missing = self.missing.saturating_add(other.missing);
+        self.both_full = self.both_full.max(other.both_full);
         self.time_ms = self.time_ms.saturating_add(other.time_ms);
     }
 }

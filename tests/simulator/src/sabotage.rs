@@ -53,9 +53,9 @@ impl Saboteur {
     }
 
     /// What becomes of a record on its way to its reader.
-    pub fn records(&mut self, record: Record, body: Bytes, fresh: bool) -> Vec<Heard> {
+    pub fn records(&mut self, record: Record, body: Bytes) -> Vec<Heard> {
         let output = matches!(record.kind, RecordKind::Output(_));
-        let same = |record: Record, body: Bytes| vec![Heard::Record(record, body, fresh)];
+        let same = |record: Record, body: Bytes| vec![Heard::Record(record, body)];
         let Some(what) = self.what else {
             return same(record, body);
         };
@@ -66,18 +66,15 @@ impl Saboteur {
         }
         self.seen = self.seen.saturating_add(u64::from(output));
         if let Some((held, bytes)) = self.held.take() {
-            return vec![
-                Heard::Record(record, body, fresh),
-                Heard::Record(held, bytes, fresh),
-            ];
+            return vec![Heard::Record(record, body), Heard::Record(held, bytes)];
         }
         if !output || self.seen != 3 {
             return same(record, body);
         }
         match what {
             Sabotage::Repeat => vec![
-                Heard::Record(record.clone(), body.clone(), fresh),
-                Heard::Record(record, body, fresh),
+                Heard::Record(record.clone(), body.clone()),
+                Heard::Record(record, body),
             ],
             Sabotage::Omit => Vec::new(),
             Sabotage::Swap => {

@@ -20,8 +20,8 @@ pub const ENOUGH: usize = 512 * 1024;
 
 /// What a reader heard.
 pub enum Heard {
-    /// A record, and whether it is the reader's first on its link.
-    Record(Record, Bytes, bool),
+    /// A record.
+    Record(Record, Bytes),
     /// Everything below that was sent; so many invocations run or wait.
     CaughtUp(Seq, u32),
 }
@@ -183,7 +183,7 @@ impl Task {
             return Ok(());
         }
         match self.heard.pop_front() {
-            Some(Heard::Record(record, body, fresh)) => self.tell(record, body, fresh, cli, shared),
+            Some(Heard::Record(record, body)) => self.tell(record, body, cli, shared),
             Some(Heard::CaughtUp(next, active)) => {
                 if let Kind::Receive { follow, end, .. } = &mut self.kind
                     && (!*follow || active == 0)
@@ -206,7 +206,6 @@ impl Task {
         &mut self,
         record: Record,
         body: Bytes,
-        fresh: bool,
         cli: &mut Cli,
         shared: &mut Shared<'_>,
     ) -> Result<(), Violation> {
@@ -238,7 +237,7 @@ impl Task {
             _ => {}
         }
         cli.waiting = cli.waiting.saturating_add(body.len());
-        cli.from_mux.push_back(ToCli::Record(record, body, fresh));
+        cli.from_mux.push_back(ToCli::Record(record, body));
         Ok(())
     }
 

@@ -16,9 +16,6 @@ pub struct Losses {
     pub keeps_unread: bool,
     /// The disk has failed or lost something.
     pub disk_failed: bool,
-    /// The record is its reader's first on a link. Where that begins in the middle of what is
-    /// lost, the log knows the bytes there only in proportion.
-    pub fresh: bool,
 }
 
 /// A consumer's view.
@@ -136,7 +133,8 @@ impl View {
         let mut range = (gap.first.0..=last.0).map(Seq);
         let unread = losses.keeps_unread && range.any(|seq| !ledger.is_consumed(seq));
         let lawful = match gap.cause {
-            GapCause::Quota => last < losses.dropped_below && (!unread || losses.disk_failed),
+            GapCause::Quota if losses.keeps_unread => !unread || losses.disk_failed,
+            GapCause::Quota => last < losses.dropped_below,
             GapCause::Storage | GapCause::Damaged => losses.disk_failed,
         };
         ensure(lawful, || {
@@ -213,7 +211,6 @@ mod tests {
                 dropped_below: Seq(3),
                 keeps_unread: false,
                 disk_failed: false,
-                fresh: false,
             };
             let kind = RecordKind::Gap(gap);
             let mut view = View::new(Seq(1), None);

@@ -60,6 +60,8 @@ pub struct World {
     pub recovered: Option<outlast_protocol::id::Seq>,
     /// The last record there was when the present part of the finale began.
     pub due: outlast_protocol::id::Seq,
+    /// Most bytes that were under way in both directions of a channel at once.
+    pub both_full: u64,
     /// When the finale began.
     pub finale_since: Duration,
 }
@@ -98,9 +100,17 @@ impl World {
             mend: None,
             recovered: None,
             due: outlast_protocol::id::Seq(0),
+            both_full: 0,
             finale_since: Duration::ZERO,
             plan,
         }
+    }
+
+    /// Output bytes that command lines were told are lost.
+    #[must_use]
+    pub fn missing(&self) -> u64 {
+        let missing = self.clis.iter().map(Cli::missing);
+        missing.fold(0, u64::saturating_add)
     }
 
     /// Runs it to its end.
