@@ -12,7 +12,7 @@ use outlast_protocol::link::AttachMode;
 use outlast_protocol::link::refusal::RefusalCode;
 use outlast_protocol::link::to_client::ToClient;
 use outlast_protocol::link::to_host::{Attach, ToHost};
-use outlast_protocol::session::SessionInfo;
+use outlast_protocol::session::{Holder, SessionInfo};
 use outlast_rendezvous::failpoint;
 use tokio::time::Instant;
 
@@ -183,6 +183,11 @@ impl Mux {
                 let ended = held.converse(&mut wire, &changed).await;
                 drop(used);
                 match ended {
+                    // A connection this client had given up arrived after this one: it has
+                    // nobody at its other end, and is taken over again.
+                    Ok(Over::Stolen(by)) if self.is_this(&by) => {
+                        held.link_down("an older connection of this client came late".to_owned());
+                    }
                     Ok(over) => return over,
                     Err(error) => held.link_down(error.to_string()),
                 }
@@ -215,6 +220,12 @@ impl Mux {
                 }
             }
         }
+    }
+
+    /// Whether a holder is this very client: a copy of its files on another computer is not.
+    fn is_this(&self, holder: &Holder) -> bool {
+        let host = outlast_rendezvous::machine::host_name();
+        holder.client == self.registry.borrow().client() && holder.host == host
     }
 
     async fn reconnect(self: &Rc<Self>, held: &Held) -> Result<Attached, Refusal> {

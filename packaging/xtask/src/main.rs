@@ -10,6 +10,8 @@ mod ci;
 mod demo;
 mod failure;
 mod purity;
+mod simulate;
+mod skew;
 mod steps;
 mod test;
 mod tools;
@@ -24,7 +26,15 @@ cargo xtask COMMAND
   demo [HOST]      Show the main job: a session that outlasts its connection. Without HOST an
                    embedded SSH server on loopback is used; nothing needs to be configured
   test [FILTER…]   Install what is missing, build everything, run the tests
-  ci               Everything that must hold before a merge: format, lints, licences, purity, tests
+  skew [REVISION]  Build an earlier version, by default the newest release, and test this one
+                   against it: clients, relays and hosts in every mixture that occurs
+  simulate         Play the session's machines in virtual time under faults: 10 000 worlds, and one
+                   conversation broken behind every byte and at every step
+  simulate --seed N
+  simulate --scenario NAME
+                   Play one of them again; --seeds COUNT [FIRST] and --scenarios play many
+  ci               Everything that must hold before a merge: format, lints, licences, purity, tests,
+                   the simulator, and the earlier version
   help             This text
 
 Details: CONTRIBUTING is in the README; the harness is described in tests/src/lib.rs.
@@ -41,6 +51,9 @@ fn main() -> ExitCode {
         ["demo"] => demo::run(None),
         ["demo", host] if !host.starts_with('-') => demo::run(Some(host)),
         ["test", filters @ ..] => test::run(filters),
+        ["skew"] => skew::run(None),
+        ["skew", revision] if !revision.starts_with('-') => skew::run(Some(revision)),
+        ["simulate", words @ ..] => simulate::run(words),
         ["ci"] => ci::run(),
         _ => Err(Failure::usage(&words)),
     };

@@ -220,6 +220,8 @@ impl Core {
         if let (false, Ok((_, from))) = (known, &accepted) {
             let (invocation, from) = (id, *from);
             self.ledger.note(&Entry::Accepted { invocation, from });
+            // Whoever comes for this command begins here.
+            self.places.note(self.log.end());
         }
         self.note_idleness();
         accepted
@@ -263,8 +265,8 @@ impl Core {
         if !self.holding.may_write(reader.0) {
             return;
         }
-        self.progress
-            .moved(reader, seq, self.surroundings.boot_time());
+        let now = self.surroundings.boot_time();
+        self.progress.moved(reader, seq, now);
         if self.consumption.consumed(only, seq) {
             self.log.hold(self.consumption.spans());
         }

@@ -168,6 +168,10 @@ async fn serve(
         .map_err(|error| storage(error.to_string()))
         .and_then(|listener| {
             listener.set_nonblocking(true).map_err(storage)?;
+            // Only now: who finds the session live must find somebody who listens.
+            let core = session.core();
+            core.meta.write(entry.directory()).map_err(storage)?;
+            drop(core);
             tokio::net::UnixListener::from_std(listener).map_err(storage)
         });
     let listener = match listener {

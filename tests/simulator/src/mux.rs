@@ -380,6 +380,10 @@ impl Mux {
             ToClient::Attached(_) => self.attached(clis, now),
             ToClient::Refused(refused) => return self.refused(&refused, now, clis),
             ToClient::Detached(_) => self.let_go(&Failure::Detached, clis, now),
+            // An older connection of this client came late: it has nobody at its other end.
+            ToClient::Stolen(stolen) if stolen.by.client == self.client => {
+                return self.lost(None, now, 0.5, clis);
+            }
             ToClient::Stolen(_) => self.let_go(&Failure::Stolen, clis, now),
             ToClient::Ended(end) => self.ended = Some(end.end),
             ToClient::Submitted(submitted) => self.submitted(&submitted, clis),

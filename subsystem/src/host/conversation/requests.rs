@@ -124,7 +124,6 @@ impl Conversation {
         self.close_reader(lease, open.reader);
         let mut core = self.session.core();
         let reader = Reader::open(open, &core);
-        let now = core.surroundings.boot_time();
         let id = (lease, reader.id());
         // Where a client begins is as good as an acknowledgement of what is before: it has that,
         // or does not want it.
@@ -137,6 +136,7 @@ impl Conversation {
         if let Some(invocation) = reader.only()
             && core.holding.may_write(lease)
         {
+            let now = core.surroundings.boot_time();
             core.progress.opened(id, invocation, reader.consumed(), now);
         }
         drop(core);
