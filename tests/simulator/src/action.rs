@@ -575,10 +575,12 @@ impl World {
         };
         match action {
             Action::Asks(_) => {
+                if !cli.begin() {
+                    return Ok(());
+                }
                 if !user.mux.alive {
                     user.mux.start();
                 }
-                cli.begin();
                 user.mux.ask(at, &mut self.clis, now);
                 Ok(())
             }

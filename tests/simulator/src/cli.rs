@@ -190,8 +190,13 @@ impl Cli {
         matches!(self.state, State::Done(_))
     }
 
-    /// Asks its mux, or another one where the first one left off.
-    pub fn begin(&mut self) {
+    /// Asks its mux, or another one where the first one left off. Returns whether it need.
+    pub fn begin(&mut self) -> bool {
+        if self.broken && self.outcome.is_some() {
+            // It is over and written out: another mux would have nothing more to say.
+            self.state = State::Done(Ok(()));
+            return false;
+        }
         self.state = State::Talks;
         self.to_mux.clear();
         self.resume = self
@@ -202,6 +207,7 @@ impl Cli {
             self.to_mux.push_back(ToMux::Cancel(Level::Interrupt));
         }
         self.feed();
+        true
     }
 
     /// From where a receiver that lost its mux goes on.

@@ -400,12 +400,10 @@ impl Mux {
                     }
                 }
             }
-            ToClient::Record(record) => {
-                if self.attachment.accept(&record, body.len()) {
-                    let reader = record.reader;
-                    for heard in self.saboteur.records(record, body) {
-                        self.hear(reader, heard);
-                    }
+            ToClient::Record(record) if self.attachment.accept(&record, body.len()) => {
+                let reader = record.reader;
+                for heard in self.saboteur.records(record, body) {
+                    self.hear(reader, heard);
                 }
             }
             ToClient::CaughtUp(caught) => {

@@ -312,7 +312,7 @@ impl Plan {
 }
 
 fn uuid(random: &mut Random) -> Uuid {
-    Uuid::from_u64_pair(random.next(), random.next())
+    Uuid::from_u64_pair(random.draw(), random.draw())
 }
 
 fn scripted(script: &[Script], random: &mut Random) -> Vec<(Ask, bool)> {

@@ -137,7 +137,7 @@ fn both_full() -> Plan {
     let megabyte = 1 << 20;
     let invoke = |number| Script::Invoke {
         job: Job {
-            output: [3 * megabyte, megabyte],
+            output: [6 * megabyte, 2 * megabyte],
             input: u64::MAX,
             ..Job::new(number)
         },
@@ -150,7 +150,8 @@ fn both_full() -> Plan {
         tick_us: 20,
         stall: Some(Duration::from_secs(15)),
         link_life: Some(Duration::from_secs(17)),
-        bytes_per_ms: Some(12_500),
+        bytes_per_ms: Some(4_000),
+        cut_at: Some((1, 3_000_000, Fault::Cut)),
         fault_steps: u64::MAX,
         most_steps: u64::MAX,
         script: Some((1..=4).map(invoke).collect()),
