@@ -248,9 +248,10 @@ impl World {
     /// Lets new links fill up in both directions before anything comes through.
     fn stall_new_links(&mut self, stall: Duration) {
         for (id, channel) in &mut self.channels {
-            let up = self.users.get(channel.mux).is_some_and(|it| it.mux.is_up());
-            // The first one gets commands going.
-            if *id > 1 && up && !channel.stalled && matches!(channel.remote, Remote::Host(_)) {
+            // The first one gets commands going; on each later one the host has to hear of the
+            // readers before it can fill its direction.
+            let asked = *id > 1 && channel.up.carried > 600;
+            if asked && !channel.stalled && matches!(channel.remote, Remote::Host(_)) {
                 channel.stalled = true;
                 channel.up.stalled = self.now.saturating_add(stall);
                 channel.down.stalled = self.now.saturating_add(stall);
