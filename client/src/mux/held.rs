@@ -56,6 +56,8 @@ struct Inner {
     attachment: Attachment,
     // Unbounded in form only: a reader is sent at most its credit beyond what it acknowledged.
     readers: BTreeMap<ReaderId, mpsc::UnboundedSender<Heard>>,
+    /// Which of them are a command's own.
+    own: BTreeMap<ReaderId, InvocationId>,
     answers: BTreeMap<InvocationId, Answer>,
     // At most one message for each piece of input we sent.
     inputs: BTreeMap<InvocationId, mpsc::UnboundedSender<StdinTaken>>,
@@ -82,6 +84,7 @@ impl Held {
         let inner = Inner {
             attachment,
             readers: BTreeMap::new(),
+            own: BTreeMap::new(),
             answers: BTreeMap::new(),
             inputs: BTreeMap::new(),
             refusals: None,
@@ -135,6 +138,11 @@ impl Held {
     /// Whether anybody waits for output.
     pub(super) fn has_readers(&self) -> bool {
         !self.inner.borrow().readers.is_empty()
+    }
+
+    /// The commands that command lines here wait for, each with a reader of its own.
+    pub(super) fn foreground(&self) -> Vec<InvocationId> {
+        self.inner.borrow().own.values().copied().collect()
     }
 
     /// Submits a command; the answer comes when the host has it, whatever happens to the link.
@@ -208,6 +216,9 @@ impl Held {
         let mut inner = self.inner.borrow_mut();
         let id = inner.attachment.open_reader(open);
         inner.readers.insert(id, sender);
+        if let Some(invocation) = only {
+            inner.own.insert(id, invocation);
+        }
         drop(inner);
         self.wake.notify_one();
         Reader {

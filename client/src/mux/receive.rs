@@ -146,7 +146,7 @@ impl Delivery<'_> {
     }
 
     fn received(&self, seq: Seq) {
-        let busy: Vec<InvocationId> = self.held.info().running.into_iter().collect();
+        let busy = self.held.foreground();
         if let Some(known) = self.mux.registry.borrow_mut().get_mut(self.held.instance) {
             known.cursor.caught_up(seq, &busy);
         }

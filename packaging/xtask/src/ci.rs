@@ -3,7 +3,7 @@
 use crate::cargo::cargo;
 use crate::failure::{Context as _, Failure};
 use crate::steps::{Outcome, Steps};
-use crate::{fuzz, purity, skew, test, tools};
+use crate::{fuzz, purity, simulate, skew, test, tools};
 
 pub(crate) fn run() -> Result<(), Failure> {
     let mut steps = Steps::default();
@@ -42,6 +42,10 @@ pub(crate) fn run() -> Result<(), Failure> {
     });
     test::run_steps(&mut steps, &[]);
     steps.run("fuzzing", fuzz::in_ci);
+    steps.run("simulator", || {
+        simulate::run(&[])?;
+        Ok(Outcome::Passed)
+    });
     steps.run("an earlier version", || skew::check(None));
     steps.finish()
 }
