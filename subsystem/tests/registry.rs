@@ -10,7 +10,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use outlast_protocol::id::InstanceId;
-use outlast_subsystem::registry::Registry;
+use outlast_subsystem::registry::{HostState, Registry};
 use uuid::Uuid;
 
 fn mkdir(path: &Path, name: &str) {
@@ -74,8 +74,8 @@ fn what_is_in_the_place_of_a_sessions_files_is_not_followed() {
             mkdir(&place, &instance.to_string());
             put(&place.join(instance.to_string()).join(file));
             let entry = registry.entry(instance).unwrap();
-            assert!(!entry.is_alive(), "{kind} {file}");
-            let error = entry.info_without_host().unwrap_err().to_string();
+            assert_eq!(entry.host(), HostState::Gone, "{kind} {file}");
+            let error = entry.meta().unwrap_err().to_string();
             let path = place.join(instance.to_string()).join("meta");
             assert!(
                 error.contains(path.to_str().unwrap()),

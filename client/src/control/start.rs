@@ -29,7 +29,9 @@ pub fn start(directory: &PrivateDirectory) -> io::Result<()> {
         .stderr(directory.append_file(MUX_LOG)?)
         // Its own group: a Ctrl-C typed here is not meant for it.
         .process_group(0)
-        .current_dir("/");
+        .current_dir("/")
+        // Started from inside a session, it is no part of that.
+        .env_remove(outlast_protocol::session::INSTANCE_VARIABLE);
     if let Some(home) = std::env::var_os(HOME).filter(|home| !home.is_empty()) {
         // It works in another directory, where a relative path would lead elsewhere.
         command.env(HOME, std::path::absolute(home)?);

@@ -33,7 +33,10 @@ pub(super) async fn serve(session: Rc<Session>, listener: UnixListener) {
                 let session = session.clone();
                 let number = newcomers.borrow().next();
                 let others = newcomers.clone();
+                // What is still to be said when the host ends gets out first.
+                let stay = session.stay();
                 let task = tokio::task::spawn_local(async move {
+                    let _stay = stay;
                     let request = handshake(stream).await;
                     others.borrow_mut().leave(number);
                     let done = match request {

@@ -3,6 +3,7 @@
 
 mod entry;
 mod location;
+mod memory;
 mod meta;
 mod process;
 
@@ -11,10 +12,11 @@ use std::path::Path;
 use outlast_protocol::id::{InstanceId, SessionName};
 use outlast_rendezvous::{DirectoryError, Lock, PrivateDirectory};
 
-pub use entry::Entry;
+pub use entry::{Entry, HostState};
 pub use location::SESSION_DIRECTORY;
+pub use memory::{MemoryKills, Shortage};
 pub use meta::{Meta, MetaError, MetaLife};
-pub use process::ProcessId;
+pub use process::{PROC, Process, ProcessId, ends_within};
 
 /// Held while a name is checked and taken.
 const NAMES_LOCK: &str = "names.lock";
@@ -80,7 +82,8 @@ impl Registry {
             let named = entry
                 .meta()
                 .is_ok_and(|meta| meta.name == *name && meta.life.is_live());
-            if named && entry.is_alive() {
+            // A host that only reads a dead session's log out keeps no name.
+            if named && entry.host() == HostState::Lives {
                 return Ok(Some(instance));
             }
         }

@@ -197,8 +197,9 @@ fuzz_target!(|things: Vec<(Name, Thing)>| {
             assert!(!registry.contains(instance));
             continue;
         };
-        assert!(!entry.is_alive(), "nobody holds its lock");
-        let info = entry.info_without_host();
+        // A meta file may name any process that happens to live; nobody holds a lock.
+        let _ = entry.host();
+        let info = outlast_subsystem::remains::info(&entry);
         if instance == SOUND {
             assert!(matches!(info.expect("sound").life, Life::Ended(_)));
         }
