@@ -24,6 +24,7 @@ mod reader;
 mod shell;
 #[cfg(feature = "simulation")]
 pub mod simulation;
+mod standing;
 mod submission;
 mod surroundings;
 
