@@ -63,7 +63,7 @@ pub enum Error {
     /// What was asked for may have been done all the same.
     #[error("{source}")]
     Uncertain {
-        source: Box<Error>,
+        source: Box<Self>,
         /// How to ask again.
         again: String,
     },
