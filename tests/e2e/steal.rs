@@ -1,5 +1,7 @@
 //! Two clients, one session.
 
+use std::io::Write;
+
 use outlast_tests::{Gate, process};
 
 use crate::stage::{Job, Stage, get, instance, one_error, run};
@@ -156,7 +158,11 @@ fn stolen_quickly(what: &str, thief: &outlast_tests::ClientMachine, session: &st
     let began = std::time::Instant::now();
     run(thief, &["connect", "-c", "server", session, "--steal"]).success();
     let took = began.elapsed();
-    println!("stolen from a {what} client in {} ms", took.as_millis());
+    let _ = writeln!(
+        std::io::stderr(),
+        "stolen from a {what} client in {} ms",
+        took.as_millis()
+    );
     assert!(took < std::time::Duration::from_secs(5), "{what}: {took:?}");
 }
 

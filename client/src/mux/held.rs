@@ -1,5 +1,7 @@
 //! A session this client holds: what is wanted of it, whatever its link is doing.
 
+mod reader;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -18,9 +20,9 @@ use outlast_protocol::session::{End as Ending, Holder, IdleTimeout, Life, Sessio
 use outlast_rendezvous::failpoint;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
+pub(super) use self::reader::{Heard, Reader};
 use super::failure::Failure;
 use super::feeding::{Feeders, Feeding};
-use super::reader::{Heard, Reader};
 use super::wire::{Wire, WireError};
 
 /// How the session's link is doing.
@@ -43,6 +45,8 @@ pub(super) enum Over {
     Stolen(Holder),
     /// The session is over.
     Ended(Ending),
+    /// Its host process is gone: why.
+    Broken(String),
     /// It cannot be had back.
     Lost(Failure),
 }
@@ -141,14 +145,6 @@ impl Held {
         self.hurry.notified().await;
     }
 
-    /// How the session ended, if it has.
-    pub(super) fn ended(&self) -> Option<Ending> {
-        match &self.inner.borrow().info.life {
-            Life::Ended(end) => Some(end.clone()),
-            Life::Live | Life::Broken(_) => None,
-        }
-    }
-
     /// What reconnecting uses of the last caller's surroundings.
     pub(super) fn surroundings(&self) -> Surroundings {
         self.surroundings.borrow().clone()
@@ -167,6 +163,20 @@ impl Held {
     /// Follows how the link is doing.
     pub(super) fn status(&self) -> watch::Receiver<Status> {
         self.status.subscribe()
+    }
+
+    /// Why nothing can be asked of the session any more, also while what is left of it can still
+    /// be read.
+    pub(super) fn is_over(&self) -> Option<Over> {
+        match &*self.status.borrow() {
+            Status::Over(over) => Some(over.clone()),
+            Status::Up | Status::Down(_) => over_by(&self.inner.borrow().info),
+        }
+    }
+
+    /// Whether its host process is gone.
+    pub(super) fn is_broken(&self) -> bool {
+        matches!(self.is_over(), Some(Over::Broken(_)))
     }
 
     /// Whether anybody waits for output.
@@ -262,22 +272,11 @@ impl Held {
         inner.readers.insert(id, sender);
         drop(inner);
         self.wake.notify_one();
-        Reader::new(self.clone(), id, receiver)
-    }
-
-    /// What a reader was given up to `seq` was written out.
-    pub(super) fn consumed(&self, reader: ReaderId, seq: Seq) {
-        self.inner.borrow_mut().attachment.consumed(reader, seq);
-        self.wake.notify_one();
-    }
-
-    /// Nobody reads there any more.
-    pub(super) fn close_reader(&self, reader: ReaderId) {
-        let mut inner = self.inner.borrow_mut();
-        inner.readers.remove(&reader);
-        inner.attachment.close_reader(reader);
-        drop(inner);
-        self.wake.notify_one();
+        Reader {
+            held: self.clone(),
+            id,
+            receiver,
+        }
     }
 
     /// Lets go of the session. Wait for [`Status::Over`].
@@ -345,30 +344,26 @@ impl Held {
         wire: &mut Wire,
         changed: &dyn Fn(&SessionInfo),
     ) -> Result<Over, WireError> {
-        // A session may have ended before this link: then it is held for those who read it now.
-        let mut ended = match self.info().life {
-            Life::Ended(end) => Some(end),
-            Life::Live | Life::Broken(_) => None,
-        };
+        let mut ended = over_by(&self.info());
         loop {
             while let Some((message, body)) = self.poll_message() {
                 wire.send(&message, body)?;
             }
-            // Once the session is over, only what its readers still want keeps the link.
-            // A removal is done when the host closes the link: then nothing of it is left.
-            if let Some(end) = &ended
-                && *end != Ending::Removed
-                && !self.has_readers()
+            // Once the session is over, only what is still wanted of it keeps the link. A
+            // removal is done when the host closes the link: then nothing of it is left.
+            if let Some(over) = &ended
+                && *over != Over::Ended(Ending::Removed)
+                && !self.is_wanted()
             {
                 wire.send(&Detach { idle_timeout: None }.into(), Bytes::new())?;
                 let _ = wire.flush().await;
-                return Ok(Over::Ended(Ending::clone(end)));
+                return Ok(over.clone());
             }
             tokio::select! {
                 message = wire.next() => {
                     let (message, body) = match message {
-                        Err(WireError::Ended | WireError::Io(_)) if ended.is_some() => {
-                            return Ok(ended.map_or(Over::Detached, Over::Ended));
+                        Err(WireError::Ended | WireError::Io(_)) if self.is_done(&ended) => {
+                            return Ok(ended.unwrap_or(Over::Detached));
                         }
                         other => other?,
                     };
@@ -381,7 +376,7 @@ impl Held {
                         ToClient::Stolen(stolen) => return Ok(Over::Stolen(stolen.by)),
                         ToClient::Ended(end) => {
                             self.inner.borrow_mut().info.life = Life::Ended(end.end.clone());
-                            ended = Some(end.end);
+                            ended = Some(Over::Ended(end.end));
                         }
                         other => self.take(other, body, changed),
                     }
@@ -389,6 +384,21 @@ impl Held {
                 () = self.wake.notified() => {}
             }
         }
+    }
+
+    /// Whether a link that breaks now is not needed again: whoever still reads has to get the rest.
+    fn is_done(&self, over: &Option<Over>) -> bool {
+        match over {
+            Some(Over::Ended(Ending::Removed)) => true,
+            Some(_) => !self.is_wanted(),
+            None => false,
+        }
+    }
+
+    /// Whether anybody still waits for something of the link.
+    fn is_wanted(&self) -> bool {
+        let inner = self.inner.borrow();
+        !inner.readers.is_empty() || !inner.answers.is_empty()
     }
 
     fn poll_message(&self) -> Option<(outlast_protocol::link::to_host::ToHost, Bytes)> {
@@ -419,10 +429,12 @@ impl Held {
                 }
             }
             ToClient::CaughtUp(caught) => {
+                let last = inner.info.life != Life::Live;
                 if let Some(reader) = inner.readers.get(&caught.reader) {
                     let heard = Heard::CaughtUp {
                         next: caught.next,
                         active: caught.active,
+                        last,
                     };
                     let _ = reader.send(heard);
                 }
@@ -451,5 +463,14 @@ impl Inner {
         } else if let Some(waiting) = self.refusals.take() {
             let _ = waiting.send(refused);
         }
+    }
+}
+
+/// Why a session of that description cannot be asked anything.
+fn over_by(info: &SessionInfo) -> Option<Over> {
+    match &info.life {
+        Life::Live => None,
+        Life::Ended(end) => Some(Over::Ended(end.clone())),
+        Life::Broken(reason) => Some(Over::Broken(reason.clone())),
     }
 }

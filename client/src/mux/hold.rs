@@ -11,7 +11,7 @@ use outlast_protocol::link::AttachMode;
 use super::Mux;
 use super::caller::{Caller, Stop};
 use super::failure::Failure;
-use super::held::{Held, Over, Status};
+use super::held::{Held, Status};
 use super::keeper::not_held;
 
 /// A host answers a detach at once; a link that does not is dead.
@@ -30,11 +30,17 @@ pub(super) async fn connect(
     } = request;
     let held = hold(mux, caller, instance, mode, surroundings).await?;
     held.kept.set(true);
-    if let Some(end) = held.ended() {
-        return Err(not_held(&name_of(mux, instance), &Over::Ended(end)).into());
-    }
+    live(mux, &held)?;
     caller.sessions(mux, &[instance]);
     Ok(())
+}
+
+/// Nothing but reading can be done with a session that is over.
+pub(super) fn live(mux: &Mux, held: &Held) -> Result<(), Failure> {
+    match held.is_over() {
+        Some(over) => Err(not_held(&name_of(mux, held.instance), &over)),
+        None => Ok(()),
+    }
 }
 
 /// The session, held; the user may be asked.
@@ -109,6 +115,9 @@ pub(super) async fn disconnect(
         None => Some(hold_to_write(mux, caller, instance, surroundings).await?),
     };
     if let Some(held) = held {
+        if idle_timeout.is_some() {
+            live(mux, &held)?;
+        }
         leave(&held, idle_timeout).await?;
     }
     if let Some(watch) = watch {
@@ -151,7 +160,7 @@ pub(super) fn name_of(mux: &Mux, instance: InstanceId) -> String {
 /// The failure of a request whose session was let go or lost under it.
 pub(super) fn lost(mux: &Mux, held: &Held) -> Failure {
     let name = name_of(mux, held.instance);
-    match super::keeper::over(&held.status().borrow()) {
+    match held.is_over() {
         Some(over) => not_held(&name, &over),
         None => Failure::new(FailureKind::Unreachable, format!("lost session {name}")),
     }

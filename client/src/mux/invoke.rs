@@ -10,6 +10,7 @@ use outlast_protocol::limits::MAX_SCRIPT;
 use outlast_protocol::link::From;
 use outlast_protocol::link::to_client::Submitted;
 use outlast_protocol::link::to_host::Submit;
+use outlast_protocol::outcome::Outcome;
 use outlast_protocol::record::RecordKind;
 use outlast_rendezvous::failpoint;
 use tokio::time::Instant;
@@ -18,11 +19,9 @@ use super::Mux;
 use super::caller::{Caller, Stop};
 use super::failure::Failure;
 use super::feeding::Feeding;
-use super::held::{Held, Over};
+use super::held::{Heard, Held, Over, Reader};
 use super::hold::{hold_to_write, leave, lost, name_of};
-use super::keeper::over;
 use super::patience::{ENOUGH, at, gave_up, link_changed, patience};
-use super::reader::{Heard, Reader};
 
 /// Runs a command for a command line.
 pub(super) async fn run(
@@ -100,8 +99,8 @@ fn uncertain(mux: &Mux, held: &Held, request: &Invoke, failure: Failure) -> Fail
          runs nothing twice",
         request.invocation
     );
-    match over(&held.status().borrow()) {
-        Some(Over::Ended(_) | Over::Lost(_)) => failure,
+    match held.is_over() {
+        Some(Over::Ended(_) | Over::Broken(_) | Over::Lost(_)) => failure,
         Some(Over::Stolen(_)) => {
             let back = format!("`outlast connect --steal {name}` takes it back; then {again}");
             failure.hint(back)
@@ -135,6 +134,11 @@ struct Foreground<'a> {
     from: Option<Seq>,
     records: u64,
     completed: Option<Seq>,
+    /// The last record sent to the command line, and the last it wrote out.
+    sent: Option<Seq>,
+    consumed: Option<Seq>,
+    /// Whether the session is over and the command has no end that is known.
+    lost: bool,
 }
 
 impl<'a> Foreground<'a> {
@@ -166,6 +170,9 @@ impl<'a> Foreground<'a> {
             from: None,
             records: 0,
             completed: None,
+            sent: None,
+            consumed: None,
+            lost: false,
         }
     }
 
@@ -179,7 +186,10 @@ impl<'a> Foreground<'a> {
         status.mark_changed();
         let mut give_up: Option<Instant> = None;
         loop {
-            let quiet = caller.waiting() < ENOUGH && self.completed.is_none();
+            if self.lost && self.consumed >= self.sent {
+                return Err(self.loss().into());
+            }
+            let quiet = caller.waiting() < ENOUGH && self.completed.is_none() && !self.lost;
             tokio::select! {
                 message = caller.next() => {
                     let (message, body) = message?;
@@ -200,7 +210,7 @@ impl<'a> Foreground<'a> {
                     caller.send(&taken.into(), Bytes::new());
                 }
                 _ = status.changed() => {
-                    give_up = link_changed(caller, &status.borrow(), give_up, self.request.reconnect_for_ms);
+                    give_up = link_changed(caller, self.held, give_up, self.request.reconnect_for_ms);
                 }
                 () = at(give_up) => {
                     let failure = gave_up(self.mux, self.held, self.request.reconnect_for_ms);
@@ -238,12 +248,19 @@ impl<'a> Foreground<'a> {
     }
 
     fn tell(&mut self, caller: &mut Caller, heard: Heard) {
-        let Heard::Record(record, body) = heard else {
-            return;
+        let (record, body) = match heard {
+            Heard::Record(record, body) => (record, body),
+            Heard::CaughtUp { last, .. } => {
+                self.lost |= last && self.completed.is_none();
+                return;
+            }
         };
-        if matches!(record.kind, RecordKind::Completed(_)) {
+        if let RecordKind::Completed(outcome) = &record.kind {
             self.completed = Some(record.seq);
+            let ended = matches!(outcome, Outcome::SessionEnded(_));
+            self.lost |= ended && self.held.is_broken();
         }
+        self.sent = Some(record.seq);
         self.records = self.records.saturating_add(1);
         caller.send(&Told::from(record).into(), body);
     }
@@ -266,10 +283,12 @@ impl<'a> Foreground<'a> {
             ToMux::Consumed(consumed) => {
                 failpoint::reach("mux.consumed");
                 self.reader.consumed(consumed.seq);
+                self.consumed = Some(consumed.seq);
                 self.with_cursor(|cursor| cursor.received(invocation, consumed.seq));
-                return Ok(self
-                    .completed
-                    .is_some_and(|completed| consumed.seq >= completed));
+                return Ok(!self.lost
+                    && self
+                        .completed
+                        .is_some_and(|completed| consumed.seq >= completed));
             }
             other => {
                 let message = format!("{} has no place here", other.name());
@@ -277,6 +296,17 @@ impl<'a> Foreground<'a> {
             }
         }
         Ok(false)
+    }
+
+    /// The failure of a command whose session is gone.
+    fn loss(&self) -> Failure {
+        let mut failure = lost(self.mux, self.held);
+        if self.records == 0 && self.request.resume.is_none() {
+            failure.message.push_str(
+                "; nothing is known of the command: it had not begun, or its log is lost",
+            );
+        }
+        failure
     }
 
     fn with_cursor(&self, change: impl FnOnce(&mut outlast_protocol::link::cursor::Cursor)) {

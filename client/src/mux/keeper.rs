@@ -368,6 +368,7 @@ impl Mux {
             }
             match &over {
                 Over::Ended(end) => known.heard = super::registry::Heard::Closed(words(end)),
+                Over::Broken(why) => known.heard = super::registry::Heard::Broken(why.clone()),
                 Over::Stolen(by) => known.holder = Some(holder_words(by)),
                 Over::Detached | Over::Lost(_) => {}
             }
@@ -411,14 +412,14 @@ pub(super) fn not_held(name: &str, over: &Over) -> Failure {
             format!("session {name} is over: {}", words(end)),
         )
         .hint("`outlast new` starts a fresh one"),
+        Over::Broken(reason) => Failure::new(
+            FailureKind::SessionLost,
+            format!("session {name} is broken: {reason}"),
+        )
+        .hint(format!(
+            "`outlast receive --from start {name}` reads what there is of its output; `outlast \
+             remove {name}` clears it away"
+        )),
         Over::Lost(failure) => failure.clone(),
-    }
-}
-
-/// Whether the status says that the session is not held any more.
-pub(super) fn over(status: &Status) -> Option<Over> {
-    match status {
-        Status::Over(over) => Some(over.clone()),
-        Status::Up | Status::Down(_) => None,
     }
 }

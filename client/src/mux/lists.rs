@@ -2,8 +2,10 @@
 
 use outlast_protocol::control::session::{Availability, Session, State};
 
+use outlast_protocol::session::Life;
+
 use super::Mux;
-use super::held::{Held, Status};
+use super::held::{Held, Over, Status};
 use super::registry::{Heard, Known, words};
 use crate::ssh::Destination;
 
@@ -14,7 +16,7 @@ impl Mux {
         let held = held.or_else(|| self.watched(known.instance));
         let (state, availability, note) = match &held {
             Some(watch) if watch.is_watch() => of_watch(watch, known),
-            Some(held) => of_held(held),
+            Some(held) => of_held(held, known),
             None => of_known(known),
         };
         let gone = matches!(state, State::Closed | State::Broken);
@@ -39,13 +41,16 @@ impl Mux {
     }
 }
 
-fn of_held(held: &Held) -> (State, Availability, String) {
-    if let Some(end) = held.ended() {
+fn of_held(held: &Held, known: &Known) -> (State, Availability, String) {
+    if let Some(Over::Ended(end)) = held.is_over() {
         return (State::Closed, Availability::None, words(&end));
     }
     match &*held.status().borrow() {
         Status::Up => {
             let info = held.info();
+            if let Life::Broken(reason) = info.life {
+                return (State::Broken, Availability::None, reason);
+            }
             let busy = info.running.is_some() || info.queued > 0;
             let availability = if busy {
                 Availability::Busy
@@ -54,6 +59,8 @@ fn of_held(held: &Held) -> (State, Availability, String) {
             };
             (State::Opened, availability, String::new())
         }
+        // Its computer, asked by another way, knew already.
+        Status::Down(_) if matches!(known.heard, Heard::Broken(_)) => of_known(known),
         Status::Down(reason) => (
             State::Connecting,
             Availability::None,
@@ -65,7 +72,7 @@ fn of_held(held: &Held) -> (State, Availability, String) {
 
 /// Attached, but commands cannot be run: another client holds it, or it has to be connected first.
 fn of_watch(watch: &Held, known: &Known) -> (State, Availability, String) {
-    let (state, availability, note) = of_held(watch);
+    let (state, availability, note) = of_held(watch, known);
     if state != State::Opened {
         return (state, availability, note);
     }

@@ -15,9 +15,9 @@ use tokio::sync::oneshot;
 use super::Mux;
 use super::caller::{Caller, Stop};
 use super::failure::Failure;
-use super::held::{Held, Over};
-use super::hold::name_of;
-use super::keeper::{Attached, Refusal, attach, jitter, not_held};
+use super::held::Held;
+use super::hold::live;
+use super::keeper::{Attached, Refusal, attach, jitter};
 use super::registry::Heard;
 use super::remove::end;
 use super::reserve::Reservation;
@@ -55,6 +55,7 @@ pub(super) async fn new(mux: &Rc<Mux>, caller: &mut Caller, request: New) -> Res
             made.await.unwrap_or_else(stopped)
         })
         .await?;
+    live(mux, &held)?;
     caller.sessions(mux, &[held.instance]);
     if temporary {
         caller.send(&Finished.into(), Bytes::new());
@@ -69,7 +70,7 @@ pub(super) async fn new(mux: &Rc<Mux>, caller: &mut Caller, request: New) -> Res
 /// Ends a session that nobody waits for.
 async fn end_quietly(mux: &Rc<Mux>, held: &Held) {
     let prompt = crate::ssh::NeverPrompt;
-    if let Err(failure) = end(mux, held.instance, &held.surroundings(), &prompt).await {
+    if let Err(failure) = end(mux, held.instance, &held.surroundings(), &prompt, &|_| {}).await {
         super::complain(&format!("a temporary session stays: {failure}"));
     }
 }
@@ -108,8 +109,7 @@ async fn create(
         match make(mux, &request, &create, prompt, notice).await {
             Ok(attached) => {
                 let (target, surroundings) = (request.target, request.surroundings);
-                let held = mux.keep(target, surroundings, attached, AttachMode::Connect);
-                return made(mux, held);
+                return Ok(mux.keep(target, surroundings, attached, AttachMode::Connect));
             }
             // Somebody else made a Session1 there: the next number, then.
             Err(refusal)
@@ -139,14 +139,6 @@ fn made_before(mux: &Mux, request: &New) -> Result<Option<Rc<Held>>, Failure> {
         }
     }
     Ok(mux.held.borrow().get(&request.instance).cloned())
-}
-
-/// A session that an earlier request made may have ended since.
-fn made(mux: &Mux, held: Rc<Held>) -> Result<Rc<Held>, Failure> {
-    match held.ended() {
-        None => Ok(held),
-        Some(end) => Err(not_held(&name_of(mux, held.instance), &Over::Ended(end))),
-    }
 }
 
 /// Asks for the session until there is an answer: what is asked for has its instance ID, so the

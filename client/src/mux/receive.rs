@@ -11,10 +11,9 @@ use tokio::time::Instant;
 use super::Mux;
 use super::caller::{Caller, Stop};
 use super::failure::Failure;
-use super::held::Held;
+use super::held::{Heard, Held, Reader};
 use super::hold::{hold, lost, name_of};
 use super::patience::{ENOUGH, at, gave_up, link_changed};
-use super::reader::{Heard, Reader};
 
 /// Delivers a session's output to a command line, which may only want to look.
 pub(super) async fn run(
@@ -24,7 +23,11 @@ pub(super) async fn run(
     read_only: bool,
 ) -> Result<(), Stop> {
     let held = attach(mux, caller, &request, read_only).await?;
-    let done = deliver(mux, caller, &request, &held).await;
+    let mut done = deliver(mux, caller, &request, &held).await;
+    if done.is_ok() && held.is_broken() {
+        // All that is left was delivered; that there may have been more is no success.
+        done = Err(lost(mux, &held).into());
+    }
     if !held.kept.get() && !held.has_readers() {
         mux.let_go_of(&held);
     }
@@ -129,7 +132,7 @@ impl Delivery<'_> {
                     None => return Err(lost(self.mux, self.held).into()),
                 },
                 _ = status.changed() => {
-                    give_up = link_changed(caller, &status.borrow(), give_up, self.request.reconnect_for_ms);
+                    give_up = link_changed(caller, self.held, give_up, self.request.reconnect_for_ms);
                 }
                 () = at(give_up) => {
                     return Err(gave_up(self.mux, self.held, self.request.reconnect_for_ms).into());
@@ -149,8 +152,8 @@ impl Delivery<'_> {
                 self.sent = Some(record.seq);
                 caller.send(&Told::from(record).into(), body);
             }
-            Heard::CaughtUp { next, active } => {
-                if !self.request.follow || active == 0 {
+            Heard::CaughtUp { next, active, last } => {
+                if !self.request.follow || active == 0 || last {
                     self.end = Some(Seq(next.0.saturating_sub(1)));
                 }
             }

@@ -17,6 +17,9 @@ use super::transport::{Diagnose, Stream};
 use super::waking::{Waking, boot_time};
 
 const READ: usize = 64 * 1024;
+/// What to do where the remote end greets by half.
+const FALSE_GREETING: &str =
+    "what the remote user's start-up files (.bashrc) print may look like a greeting";
 /// What to do where the remote end neither greets nor ends.
 const HANGS: &str = "a start-up file of the remote login shell may hang or print without end: \
     `ssh HOST true` shows whether it does";
@@ -41,6 +44,8 @@ pub(super) struct Wire {
 pub(super) enum WireError {
     #[error("the connection was closed")]
     Ended,
+    #[error("the connection was closed before the greeting was complete")]
+    Ungreeted,
     #[error("the connection broke: {0}")]
     Io(#[from] io::Error),
     #[error(transparent)]
@@ -80,7 +85,7 @@ impl Wire {
                         wire.ended = true;
                         match wire.link.handle_end() {
                             Err(error) => error.into(),
-                            Ok(()) => WireError::Ended,
+                            Ok(()) => WireError::Ungreeted,
                         }
                     }
                     other => other,
@@ -163,6 +168,7 @@ impl Wire {
                 WireError::Link(LinkError::Silent(_)) | WireError::Ended | WireError::Io(_) => {
                     Failure::unreachable(message)
                 }
+                WireError::Ungreeted => Failure::unreachable(message).hint(FALSE_GREETING),
                 WireError::Link(_) => Failure::new(FailureKind::Protocol, message)
                     .hint("the versions of outlast here and there may not fit"),
             };

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use outlast_protocol::id::{InvocationId, Lease, ReaderId, Seq};
 use outlast_protocol::link::AttachMode;
+use outlast_protocol::link::refusal::RefusalCode;
 use outlast_protocol::outcome::Outcome;
 use outlast_protocol::record::RecordKind;
 use outlast_protocol::session::{End, Holder, IdleTimeout, Life, SessionInfo};
@@ -34,8 +35,12 @@ pub(super) struct Core {
     pub(super) outcomes: Outcomes,
     pub(super) holding: Holding,
     pub(super) surroundings: Surroundings,
-    directory: PrivateDirectory,
-    ledger: Ledger,
+    /// Whether its shell lives, and why not.
+    life: Life,
+    /// Where its properties are written; none where they stay as they were found.
+    directory: Option<PrivateDirectory>,
+    /// Where commands are written down; none where none will run.
+    ledger: Option<Ledger>,
     /// What nobody has consumed yet.
     consumption: Consumption,
     /// Where clients may want to go on reading.
@@ -68,6 +73,7 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// A session whose shell has just opened.
     pub(super) fn new(
         meta: Meta,
         log: Log,
@@ -75,24 +81,31 @@ impl Session {
         directory: PrivateDirectory,
         surroundings: Surroundings,
     ) -> Rc<Self> {
-        let unattended_since = Some(surroundings.boot_time());
-        let core = Core {
-            meta,
-            log,
-            invocations: Invocations::default(),
-            outcomes: Outcomes::default(),
-            holding: Holding::default(),
-            surroundings,
-            directory,
-            ledger,
-            consumption: Consumption::default(),
-            places: Places::default(),
-            progress: Progress::default(),
-            unattended_since,
-            removal: false,
-            ended_at: None,
-            end_heard: false,
-        };
+        let core = Core::new(meta, Life::Live, log, surroundings);
+        Self::of(Core {
+            directory: Some(directory),
+            ledger: Some(ledger),
+            ..core
+        })
+    }
+
+    /// A session without a shell, to be read and nothing else, by as many as like.
+    pub(super) fn recovered(
+        meta: Meta,
+        life: Life,
+        log: Log,
+        (invocations, outcomes): (Invocations, Outcomes),
+    ) -> Rc<Self> {
+        let core = Core::new(meta, life, log, Surroundings::here());
+        Self::of(Core {
+            invocations,
+            outcomes,
+            holding: Holding::shared(),
+            ..core
+        })
+    }
+
+    fn of(core: Core) -> Rc<Self> {
         Rc::new(Self {
             core: RefCell::new(core),
             changed: watch::Sender::new(()),
@@ -154,8 +167,16 @@ impl Session {
     }
 
     /// Keeps the host until the returned value is dropped, at most for a moment.
-    pub(super) fn stay(&self) -> watch::Receiver<bool> {
-        self.gone.subscribe()
+    pub(super) fn stay(self: &Rc<Self>) -> Stay {
+        Stay {
+            _told: self.gone.subscribe(),
+            session: self.clone(),
+        }
+    }
+
+    /// Whether somebody is here: a relay, or a client it brought.
+    pub(super) fn is_visited(&self) -> bool {
+        self.gone.receiver_count() > 0
     }
 
     /// Says that the session's directory is gone.
@@ -185,7 +206,42 @@ impl Session {
     }
 }
 
+/// Somebody who is with the session.
+pub(super) struct Stay {
+    _told: watch::Receiver<bool>,
+    session: Rc<Session>,
+}
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        // Heard when the receiver beside this is gone too.
+        self.session.ring_life();
+    }
+}
+
 impl Core {
+    fn new(meta: Meta, life: Life, log: Log, surroundings: Surroundings) -> Self {
+        let unattended_since = Some(surroundings.boot_time());
+        Self {
+            meta,
+            log,
+            invocations: Invocations::default(),
+            outcomes: Outcomes::default(),
+            holding: Holding::default(),
+            surroundings,
+            life,
+            directory: None,
+            ledger: None,
+            consumption: Consumption::default(),
+            places: Places::default(),
+            progress: Progress::default(),
+            unattended_since,
+            removal: false,
+            ended_at: None,
+            end_heard: false,
+        }
+    }
+
     /// Adds a record and writes it through, so that it survives this process.
     pub(super) fn record(
         &mut self,
@@ -202,7 +258,9 @@ impl Core {
                 time_ms: now,
                 outcome: outcome.clone(),
             };
-            self.ledger.note(&Entry::Completed(completed.clone()));
+            if let Some(ledger) = &mut self.ledger {
+                ledger.note(&Entry::Completed(completed.clone()));
+            }
             self.outcomes.keep(completed);
         }
         let seq = self.log.append(now, Some(invocation), kind, bytes);
@@ -223,7 +281,9 @@ impl Core {
         let accepted = self.invocations.submit(invocation, wait, next);
         if let (false, Ok((_, from))) = (known, &accepted) {
             let (invocation, from) = (id, *from);
-            self.ledger.note(&Entry::Accepted { invocation, from });
+            if let Some(ledger) = &mut self.ledger {
+                ledger.note(&Entry::Accepted { invocation, from });
+            }
         }
         self.note_idleness();
         accepted
@@ -231,7 +291,28 @@ impl Core {
 
     /// Whether the shell lives.
     pub(super) fn is_live(&self) -> bool {
-        self.meta.life.is_live()
+        self.life == Life::Live
+    }
+
+    /// Why nothing more can be asked of the session; none while its shell lives.
+    pub(super) fn over(&self) -> Option<(RefusalCode, String)> {
+        match &self.life {
+            Life::Live => None,
+            Life::Ended(end) => Some((
+                RefusalCode::ENDED,
+                format!("the session has ended: {}", words(end)),
+            )),
+            Life::Broken(reason) => Some((
+                RefusalCode::BROKEN,
+                format!("the session is broken: {reason}"),
+            )),
+        }
+    }
+
+    /// What to say of the session where it is broken.
+    pub(super) fn broken(&self) -> Option<String> {
+        let over = self.over();
+        over.and_then(|(code, text)| (code == RefusalCode::BROKEN).then_some(text))
     }
 
     /// How long an invocation's output must wait for a reader.
@@ -323,17 +404,10 @@ impl Core {
             let outcome = Outcome::SessionEnded(reason.clone());
             self.record(invocation, RecordKind::Completed(outcome), Bytes::new());
         }
+        self.life = Life::Ended(end.clone());
         self.meta.life = MetaLife::Ended(end);
         self.ended_at = Some(self.surroundings.boot_time());
         self.save();
-    }
-
-    /// How the session ended, in words.
-    pub(super) fn how_ended(&self) -> Option<String> {
-        match &self.meta.life {
-            MetaLife::Ended(end) => Some(words(end)),
-            MetaLife::Opening | MetaLife::Live => None,
-        }
     }
 
     /// A client asked for the end.
@@ -341,9 +415,17 @@ impl Core {
         self.removal = true;
     }
 
+    /// Whether a client asked for the end.
+    pub(super) fn removal_requested(&self) -> bool {
+        self.removal
+    }
+
     /// Writes the meta file. A full disk costs only what others can see after this process.
     pub(super) fn save(&self) {
-        if let Err(error) = self.meta.write(&self.directory) {
+        let Some(directory) = &self.directory else {
+            return;
+        };
+        if let Err(error) = self.meta.write(directory) {
             super::complain(&format!("cannot update the session's meta file: {error}"));
         }
     }
@@ -404,10 +486,6 @@ impl Core {
 
     /// The session as it is now.
     pub(super) fn info(&self) -> SessionInfo {
-        let life = match &self.meta.life {
-            MetaLife::Ended(end) => Life::Ended(end.clone()),
-            MetaLife::Opening | MetaLife::Live => Life::Live,
-        };
         let expires_ms = self
             .idle_deadline()
             .filter(|_| self.is_live())
@@ -422,10 +500,14 @@ impl Core {
             running: self.invocations.running(),
             queued: self.invocations.queued(),
             expires_ms,
-            host_pid: self.surroundings.pid,
+            host_pid: match self.life {
+                // Whoever says so is not the process that is meant.
+                Life::Broken(_) => 0,
+                Life::Live | Life::Ended(_) => self.surroundings.pid,
+            },
             first: self.log.first(),
             next: self.log.next(),
-            ..self.meta.info(life)
+            ..self.meta.info(self.life.clone())
         }
     }
 }

@@ -14,6 +14,8 @@ pub(super) struct Holding {
     watchers: Vec<Lease>,
     /// Who took it from whom: told to the links that lost, and kept until they are gone.
     stolen: BTreeMap<Lease, Holder>,
+    /// Whether everybody may have it at the same time.
+    shared: bool,
 }
 
 /// How an attachment came about, or who stands in the way.
@@ -29,6 +31,14 @@ pub(super) enum Attaching {
 }
 
 impl Holding {
+    /// Of a session that nobody can change any more: nobody stands in anybody's way.
+    pub(super) fn shared() -> Self {
+        Self {
+            shared: true,
+            ..Self::default()
+        }
+    }
+
     /// Attaches a client. Its own earlier link is replaced: that link is dead or will be. A
     /// thief that `confirms` takes nothing yet.
     pub(super) fn attach(&mut self, holder: Holder, mode: AttachMode, confirms: bool) -> Attaching {
@@ -43,7 +53,7 @@ impl Holding {
             .writer
             .as_ref()
             .is_some_and(|(_, other)| other.client != holder.client);
-        if mode == AttachMode::ReadOnly {
+        if mode == AttachMode::ReadOnly || self.shared {
             self.watchers.push(self.newest);
         } else if mode == AttachMode::Steal && confirms && stranger {
             return Attaching::Promised(self.newest);
@@ -59,6 +69,12 @@ impl Holding {
             self.stolen.insert(lost, holder.clone());
         }
         self.writer = Some((lease, holder));
+    }
+
+    /// Whether frames of this lease may ask for a change. Of a shared session everybody may, and
+    /// is told why there will be none.
+    pub(super) fn may_ask(&self, lease: Lease) -> bool {
+        self.may_write(lease) || (self.shared && self.is_attached(lease))
     }
 
     /// Whether frames of this lease may change the session.
@@ -145,6 +161,17 @@ mod tests {
         let old = granted(holding.attach(holder(1), AttachMode::Connect, false));
         let new = granted(holding.attach(holder(1), AttachMode::Connect, false));
         assert!(holding.may_write(new) && !holding.may_write(old));
+    }
+
+    #[test]
+    fn a_shared_session_is_everybodys() {
+        let mut holding = Holding::shared();
+        let one = granted(holding.attach(holder(1), AttachMode::Connect, false));
+        let two = granted(holding.attach(holder(2), AttachMode::Steal, false));
+        assert!(holding.may_ask(one) && holding.may_ask(two));
+        assert_eq!(holding.taken_by(one), None);
+        assert!(!holding.detach(one));
+        assert!(holding.detach(two));
     }
 
     #[test]
