@@ -55,6 +55,9 @@ pub const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Silence after which a link counts as dead.
 pub const DEAD_AFTER: Duration = Duration::from_secs(20);
 
+/// Time a peer has to answer an end that itself slept for as long as makes a link dead.
+pub const AFTER_SLEEP: Duration = Duration::from_secs(3);
+
 /// Shortest idle timeout, in seconds.
 pub const MIN_IDLE_TIMEOUT: u32 = 60;
 

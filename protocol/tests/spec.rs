@@ -62,7 +62,7 @@ fn shapes() -> Vec<(&'static str, Messages)> {
             Stolen Detached Ended Ping Pong
         }
         "control.to-mux": to_mux {
-            Hello Select Enumerate New Connect Disconnect Remove Invoke Receive MuxStatus MuxStop
+            Hello Select Enumerate New Connect Disconnect Remove Invoke Receive MuxStatus MuxStop Watch
             Stdin StdinEnd Consumed Cancel Answer
         }
         "control.to-cli": to_cli {
@@ -243,6 +243,7 @@ fn limits_by_name_value_and_unit() {
         GREETING_TIME "s" GREETING_TIME.as_secs();
         HEARTBEAT "s" HEARTBEAT.as_secs();
         DEAD_AFTER "s" DEAD_AFTER.as_secs();
+        AFTER_SLEEP "s" AFTER_SLEEP.as_secs();
         MIN_IDLE_TIMEOUT "s" MIN_IDLE_TIMEOUT;
         DEFAULT_IDLE_TIMEOUT "s" DEFAULT_IDLE_TIMEOUT;
         ENDED_RETENTION "s" ENDED_RETENTION;

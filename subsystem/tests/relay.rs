@@ -12,13 +12,16 @@ use std::io::Read;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use outlast_protocol::id::{ClientId, InstanceId, SessionName};
-use outlast_protocol::link::AttachMode;
+use outlast_protocol::hello::Extension;
+use outlast_protocol::id::{ClientId, InstanceId, InvocationId, SessionName};
 use outlast_protocol::link::refusal::RefusalCode;
 use outlast_protocol::link::to_client::ToClient;
-use outlast_protocol::link::to_host::{Create, End, List, Ping, Remove};
+use outlast_protocol::link::to_host::{
+    Attach, CONFIRMS, Cancel, Create, Detach, End, List, Ping, Remove, Submit, ToHost,
+};
+use outlast_protocol::link::{AttachMode, Command as Kind, Level};
 use outlast_protocol::outcome::{ExitStatus, Outcome};
-use outlast_protocol::session::{Buffering, End as Ended, IdleTimeout, Life};
+use outlast_protocol::session::{Buffering, End as Ended, IdleTimeout, Life, SessionInfo};
 use outlast_subsystem::registry::{Meta, MetaLife, Registry};
 use uuid::Uuid;
 
@@ -211,7 +214,130 @@ fn a_list_is_whole_however_few_files_may_be_open() {
     assert_eq!(listed as u128, SESSIONS);
 }
 
-/// Takes the shortest idle timeout there is, a minute: the event waited for is the host's end.
+/// Between what a thief says and what it hears of it: nothing is taken before it has shown that it
+/// is there.
+#[test]
+fn a_theft_that_fails_half_way_takes_nothing() {
+    let places = Places::new();
+    let instance = InstanceId(Uuid::from_u128(10));
+    let mut holder = places.remote();
+    holder.say(create(instance, 1, "one"), b"");
+    holder.wait(attached);
+    let steal = |client| Attach {
+        extensions: vec![Extension {
+            name: CONFIRMS.to_owned(),
+            value: Vec::new(),
+        }],
+        ..attach(instance, client, AttachMode::Steal)
+    };
+    let holder_of = |info: &SessionInfo| info.holder.as_ref().map(|holder| holder.client);
+    let told = |message: &ToClient| match message {
+        ToClient::Attached(attached) => Some(holder_of(&attached.info)),
+        _ => None,
+    };
+    let news = |message: &ToClient| match message {
+        ToClient::Changed(changed) => Some(holder_of(&changed.info)),
+        _ => None,
+    };
+    let client = |number| Some(ClientId(Uuid::from_u128(number)));
+
+    let mut lost = places.remote();
+    lost.say(steal(2), b"");
+    assert_eq!(lost.wait(told), client(1), "the holder has it still");
+    drop(lost);
+    // Its command runs, and it is told nothing.
+    assert_eq!(
+        holder.run(1, "echo on").1,
+        Outcome::Ended(ExitStatus::Code(0))
+    );
+
+    // Two who come so far at once: the last to show itself has it, and each other is told.
+    let (mut second, mut third) = (places.remote(), places.remote());
+    second.say(steal(2), b"");
+    third.say(steal(3), b"");
+    assert_eq!(
+        (second.wait(told), third.wait(told)),
+        (client(1), client(1))
+    );
+    third.say(Ping { number: 0 }, b"");
+    assert_eq!(third.wait(news), client(3));
+    second.say(Ping { number: 0 }, b"");
+    assert_eq!(second.wait(news), client(2));
+    let by = |message: &ToClient| match message {
+        ToClient::Stolen(stolen) => Some(Some(stolen.by.client)),
+        _ => None,
+    };
+    assert_eq!(third.wait(by), client(2));
+    assert_eq!(holder.wait(by), client(3));
+    // What the losers still say is not heard any more.
+    assert_eq!(second.run(2, "echo mine").0, b"mine\n");
+    second.say(
+        End {
+            extensions: Vec::new(),
+        },
+        b"",
+    );
+    second.wait(|message| matches!(message, ToClient::Ended(_)).then_some(()));
+}
+
+#[test]
+fn a_watcher_changes_nothing() {
+    let places = Places::new();
+    let instance = InstanceId(Uuid::from_u128(11));
+    let mut holder = places.remote();
+    holder.say(create(instance, 1, "one"), b"");
+    holder.wait(attached);
+    let mut watcher = places.remote();
+    watcher.say(attach(instance, 2, AttachMode::ReadOnly), b"");
+    watcher.wait(attached);
+    let invocation = InvocationId(Uuid::from_u128(1));
+    let submit = Submit {
+        invocation,
+        command: Kind::Script,
+        arguments_len: 0,
+        stdin: false,
+        timeout_ms: None,
+        wait: true,
+        extensions: Vec::new(),
+    };
+    let cancel = Cancel {
+        invocation,
+        level: Level::Kill,
+    };
+    let end = End {
+        extensions: Vec::new(),
+    };
+    let timeout = Detach {
+        idle_timeout: Some(IdleTimeout::Seconds(60)),
+    };
+    let forbidden: [ToHost; 4] = [
+        submit.into(),
+        cancel.into(),
+        end.clone().into(),
+        timeout.into(),
+    ];
+    for message in forbidden {
+        let name = message.name();
+        watcher.say(message, b"");
+        let refused = loop {
+            if let (ToClient::Refused(refused), _) = watcher.hear() {
+                break refused;
+            }
+        };
+        assert_eq!(refused.code, RefusalCode::READ_ONLY, "{name}");
+    }
+    watcher.say(Detach { idle_timeout: None }, b"");
+    let left = watcher.wait(|message| match message {
+        ToClient::Detached(detached) => Some(detached.info.clone()),
+        _ => None,
+    });
+    assert_eq!(left.idle_timeout, IdleTimeout::Never, "{left:?}");
+    assert_eq!(holder.run(2, "echo on").0, b"on\n");
+    holder.say(end, b"");
+    holder.wait(|message| matches!(message, ToClient::Ended(_)).then_some(()));
+}
+
+/// Takes the shortest idle timeout there is, a minute.
 #[test]
 fn an_idle_session_ends_by_itself_and_an_attached_one_does_not() {
     let places = Places::new();
@@ -220,7 +346,7 @@ fn an_idle_session_ends_by_itself_and_an_attached_one_does_not() {
         ..create(InstanceId(Uuid::from_u128(number)), client, name)
     };
     let host = |message: &ToClient| match message {
-        ToClient::Attached(attached) => Some(attached.info.host_pid),
+        ToClient::Attached(attached) => Some((attached.info.host_pid, attached.info.life.clone())),
         _ => None,
     };
     let mut kept = places.remote();
@@ -228,47 +354,57 @@ fn an_idle_session_ends_by_itself_and_an_attached_one_does_not() {
     kept.wait(host);
     let mut left = places.remote();
     left.say(timed(2, 1, "left"), b"");
-    let pid = i32::try_from(left.wait(host)).unwrap();
-    let pid = rustix::process::Pid::from_raw(pid).unwrap();
-    let end = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap();
+    let (pid, _) = left.wait(host);
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    let gone = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap();
     let began = Instant::now();
     drop(left);
-
-    // The heartbeat of the one that is kept; without it its link would be dead by then.
-    loop {
+    let wait = |seconds| {
         let pause = rustix::time::Timespec {
-            tv_sec: 5,
+            tv_sec: seconds,
             tv_nsec: 0,
         };
-        let mut ended = [rustix::event::PollFd::new(
-            &end,
-            rustix::event::PollFlags::IN,
-        )];
-        if rustix::event::poll(&mut ended, Some(&pause)).unwrap() > 0 {
-            break;
-        }
-        kept.say(Ping { number: 1 }, b"");
+        let input = rustix::event::PollFlags::IN;
+        let mut ended = [rustix::event::PollFd::new(&gone, input)];
+        rustix::event::poll(&mut ended, Some(&pause)).unwrap() > 0
+    };
+    let lives = || {
+        let mut lister = places.remote();
+        lister.say(
+            List {
+                extensions: Vec::new(),
+            },
+            b"",
+        );
+        lister.wait(|message| match message {
+            ToClient::Listed(listed) => {
+                let named = |info: &SessionInfo| (info.name.to_string(), info.life.clone());
+                let mut all: Vec<_> = listed.sessions.iter().map(named).collect();
+                all.sort_by(|one, other| one.0.cmp(&other.0));
+                Some(all)
+            }
+            _ => None,
+        })
+    };
+    let expired = Life::Ended(Ended::IdleTimeout);
+    let live = ("kept".to_owned(), Life::Live);
+
+    // The heartbeat of the one that is kept; without it its link would be dead by then.
+    while lives() != [live.clone(), ("left".to_owned(), expired.clone())] {
         assert!(began.elapsed() < Duration::from_secs(120), "it lives on");
+        assert!(!wait(5), "it left before anybody had heard of its end");
+        kept.say(Ping { number: 1 }, b"");
     }
     assert!(began.elapsed() >= Duration::from_secs(60), "it ended early");
-    let mut lister = places.remote();
-    lister.say(
-        List {
-            extensions: Vec::new(),
-        },
-        b"",
-    );
-    let names = lister.wait(|message| match message {
-        ToClient::Listed(listed) => Some(
-            listed
-                .sessions
-                .iter()
-                .map(|info| info.name.to_string())
-                .collect::<Vec<_>>(),
-        ),
-        _ => None,
-    });
-    assert_eq!(names, ["kept"]);
+
+    // Whoever comes too late is told why, and then it is gone.
+    let mut late = places.remote();
+    let instance = InstanceId(Uuid::from_u128(2));
+    late.say(attach(instance, 1, AttachMode::Connect), b"");
+    assert_eq!(late.wait(host).1, expired);
+    late.say(Detach { idle_timeout: None }, b"");
+    assert!(wait(60), "its host stays although everybody has heard");
+    assert_eq!(lives(), [live]);
     kept.say(
         End {
             extensions: Vec::new(),

@@ -6,6 +6,7 @@
     reason = "tests"
 )]
 
+mod again;
 mod argv;
 mod bounds;
 mod control;
@@ -28,7 +29,9 @@ mod remains;
 mod retention;
 mod sessions;
 mod stage;
+mod standstill;
 mod state;
 mod steal;
 mod streams;
+mod watch;
 mod world;

@@ -1,5 +1,7 @@
 //! Two clients, one session.
 
+use std::io::Write;
+
 use outlast_tests::{Gate, process};
 
 use crate::stage::{Job, Stage, get, instance, one_error, run};
@@ -146,6 +148,189 @@ fn disconnected_session_is_free_for_the_other_client() {
     run(&second, &["connect", "-c", "server", &session]).success();
     // A verb that needs a connection connects by itself only where nobody holds the session.
     let refused = run(&stage.machine, &["invoke", "-n", "-s", "job", "true"]);
+    one_error(&refused, 255, &["held by"], "--steal");
+    stage.strike(vec![second]);
+}
+
+/// Says how long a theft took. The claim is below a second; a starved machine gets more.
+#[track_caller]
+fn stolen_quickly(what: &str, thief: &outlast_tests::ClientMachine, session: &str) {
+    let began = std::time::Instant::now();
+    run(thief, &["connect", "-c", "server", session, "--steal"]).success();
+    let took = began.elapsed();
+    let _ = writeln!(
+        std::io::stderr(),
+        "stolen from a {what} client in {} ms",
+        took.as_millis()
+    );
+    assert!(took < std::time::Duration::from_secs(5), "{what}: {took:?}");
+}
+
+#[test]
+fn frozen_and_half_open_clients_are_no_hindrance() {
+    for half_open in [false, true] {
+        let stage = Stage::set();
+        let session = instance(&stage.new_session("job"));
+        let second = stage.second_client();
+        // A thief that is there already: its connection and its mux are warm, as a user's are.
+        run(&second, &["get", "server"]).success();
+        let job = Job::new();
+        let loser =
+            stage
+                .machine
+                .spawn(&["invoke", "-n", "-s", "job", "--output", "json", &job.script]);
+        let held = || get(&stage.machine, "job")["running"].is_string();
+        let running = run(
+            &second,
+            &[
+                "receive",
+                "-c",
+                "server",
+                "job",
+                "--read-only",
+                "--from",
+                "start",
+            ],
+        );
+        running.success();
+        assert!(held(), "it runs before it is stolen");
+        let mux = stage.machine.mux_pid();
+        if half_open {
+            stage.proxy.stall();
+            stolen_quickly("half-open", &second, &session);
+            stage.proxy.resume();
+        } else {
+            process::send(mux, rustix::process::Signal::STOP);
+            stolen_quickly("frozen", &second, &session);
+            process::send(mux, rustix::process::Signal::CONT);
+        }
+        // Who, from where, and when: for people and for programs.
+        let lost = loser.wait();
+        lost.no_panic().code(255);
+        let result = crate::stage::only(&lost.json());
+        assert_eq!(result["outcome"], "session_lost", "{result:#}");
+        let error = crate::stage::text(&result, "error");
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+        let user = outlast_tests::account::Account::current().name;
+        let who = format!("{user}@{} (127.0.0.1) at 20", host.trim());
+        assert!(error.contains(&who), "{who:?} in {error:?}");
+        lost.stderr_has(&who);
+        job.gate.open();
+        stage.strike(vec![second]);
+    }
+}
+
+/// Wherever a theft is cut off, the holder's command goes on over the same link.
+#[test]
+fn theft_that_fails_leaves_the_holder_alone() {
+    let stage = Stage::set();
+    let session = instance(&stage.new_session("job"));
+    let job = Job::new();
+    let holder = job.start(&stage.machine, "job", &[]);
+    let second = outlast_tests::ClientMachine::new();
+    let network = outlast_tests::Proxy::to(stage.sshd.address());
+    second
+        .host("server", &stage.sshd)
+        .via(network.address())
+        .add();
+    let steal = ["connect", "-c", "server", &session, "--steal"];
+    // Its network breaks, or the relay that speaks for it is killed.
+    for place in ["relay.greeted", "relay.hands-over"] {
+        for kill in [false, true] {
+            run(&second, &["get", "server"]).success();
+            let point = stage.sshd.failpoint(place);
+            let thief = second.spawn(&["connect", "--steal", &session]);
+            let relay = point.wait();
+            if kill {
+                process::kill9(relay);
+            } else {
+                network.cut();
+            }
+            thief.wait().no_panic().code(255);
+            drop(point);
+        }
+    }
+    // It is killed when it has heard that it may have the session, and has not said a word yet.
+    let heard = second.failpoint("mux.attached");
+    let thief = second.spawn(&steal);
+    heard.wait();
+    thief.kill9().signal(9);
+    process::kill9(second.mux_pid());
+    drop(heard);
+    // The thief's network breaks while the host reads what it wants.
+    let promised = stage.sshd.failpoint("host.promised");
+    let thief = second.spawn(&steal);
+    promised.wait();
+    network.cut();
+    thief.wait().no_panic().code(255);
+    drop(promised);
+
+    job.gate.open();
+    let output = holder.wait();
+    output.no_panic().success().stdout_is_stream(&job.expected);
+    output.stderr_is("");
+    run(&second, &steal).success();
+    stage.strike(vec![second]);
+}
+
+#[test]
+fn of_two_thieves_at_once_one_has_it_and_the_other_is_told() {
+    let stage = Stage::set();
+    let session = instance(&stage.new_session("job"));
+    let (second, third) = (stage.second_client(), stage.second_client());
+    for thief in [&second, &third] {
+        run(thief, &["get", "server"]).success();
+    }
+    for _ in 0..5 {
+        run(&stage.machine, &["connect", "--steal", "job"]).success();
+        let steal = ["connect", "--steal", &session];
+        let thieves = [second.spawn(&steal), third.spawn(&steal)];
+        for thief in thieves {
+            let output = thief.wait();
+            output.no_panic();
+            if !output.status.success() {
+                output.code(255).stderr_has("taken over");
+            }
+        }
+        let tries =
+            [&second, &third].map(|thief| run(thief, &["invoke", "-n", "-s", "job", "echo mine"]));
+        let winners = tries.iter().filter(|tried| tried.status.success());
+        assert_eq!(winners.count(), 1, "{}\n{}", tries[0], tries[1]);
+        let loser = tries.iter().find(|tried| !tried.status.success()).unwrap();
+        let told = loser.code(255).stderr_text();
+        assert!(
+            told.contains("taken over") || told.contains("held by"),
+            "{told}"
+        );
+        let refused = run(&stage.machine, &["invoke", "-n", "-s", "job", "true"]);
+        one_error(&refused, 255, &["held by"], "--steal");
+    }
+    stage.strike(vec![second, third]);
+}
+
+/// While its own link is down another client takes the session: stealing it back works at once.
+#[test]
+fn session_stolen_behind_a_dead_network_is_stolen_back() {
+    let stage = Stage::set();
+    let session = instance(&stage.new_session("job"));
+    let second = stage.second_client();
+    let gate = Gate::new();
+    let script = format!("echo up; read -r _ <{}", gate.word());
+    let waiting = stage.invoke("job", &script);
+    waiting.wait_line("up");
+    stage.proxy.refuse();
+    stage.proxy.cut();
+    waiting.wait_stderr("interrupted");
+    run(&second, &["connect", "-c", "server", &session, "--steal"]).success();
+    stage.proxy.resume();
+    let back = run(&stage.machine, &["connect", "--steal", "job"]);
+    back.success().stdout_has("Opened");
+    gate.open();
+    drop(waiting);
+    run(&stage.machine, &["invoke", "-n", "-s", "job", "echo mine"])
+        .success()
+        .stdout_is("mine\n");
+    let refused = run(&second, &["invoke", "-n", "-s", "job", "true"]);
     one_error(&refused, 255, &["held by"], "--steal");
     stage.strike(vec![second]);
 }

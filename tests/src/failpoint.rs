@@ -34,7 +34,12 @@ impl Failpoint {
     /// Waits until a process stands there. Returns its process ID.
     #[track_caller]
     pub fn wait(&self) -> u32 {
-        let deadline = Deadline::usual();
+        self.wait_by(Deadline::usual())
+    }
+
+    /// Where what leads there takes its time.
+    #[track_caller]
+    pub fn wait_by(&self, deadline: Deadline) -> u32 {
         let mut line = Vec::new();
         let mut byte = [0];
         loop {

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use outlast_protocol::id::{InstanceId, InvocationId};
 use outlast_protocol::session::{Buffering, IdleTimeout};
 
 use super::duration::{Span, idle_timeout, positive};
@@ -124,6 +125,10 @@ pub struct NewArgs {
     /// What to do with output nobody receives
     #[arg(long, value_name = "MODE", default_value = "spool")]
     pub buffering: Mode,
+    /// Make exactly this session, by the UUID that names it everywhere; asked again, it makes no
+    /// second one
+    #[arg(long, value_name = "UUID")]
+    pub instance_id: Option<InstanceId>,
     /// How long the shell may take to start
     #[arg(long, value_name = "DUR", default_value = "60s", value_parser = positive)]
     pub open_timeout: Span,
@@ -187,7 +192,9 @@ pub struct GetArgs {
     outlast invoke -c web1,web2 --timeout 5m -f check.sh -- arg1 arg2\n  \
     tar c . | outlast invoke -s build 'tar x'\n\n\
     Ctrl-C interrupts the command; the session lives. A second Ctrl-C within 2 s leaves the\n\
-    command running, disconnected."
+    command running, disconnected.\n\n\
+    With --invocation-id, give the same standard input again, from its beginning: what the\n\
+    command has taken of the first one's is skipped. With -n it goes on as it was given."
 )]
 pub struct InvokeArgs {
     /// In these sessions
@@ -218,6 +225,11 @@ pub struct InvokeArgs {
     /// Fail if the session is busy, instead of waiting for its turn
     #[arg(long)]
     pub no_wait: bool,
+    /// Ask for exactly this invocation, by a UUID of your own or one that an error or --output
+    /// json showed: asked again, from any client that holds the session, it runs nothing twice
+    /// and gives the first one's output and outcome, whatever the script says this time
+    #[arg(long, value_name = "UUID", conflicts_with = "computer_name")]
+    pub invocation_id: Option<InvocationId>,
     /// With several sessions, print lines without the computer's name in front
     #[arg(long)]
     pub hide_computer_name: bool,
@@ -248,7 +260,8 @@ pub struct DisconnectArgs {
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  outlast connect build\n  \
-    outlast connect -c web1 1b9d6bcd --steal")]
+    outlast connect -c web1 1b9d6bcd --steal\n  \
+    outlast connect --read-only build")]
 pub struct ConnectArgs {
     /// Which
     #[arg(value_name = "SESSION", value_delimiter = ',', required = true)]
@@ -259,13 +272,17 @@ pub struct ConnectArgs {
     /// Take them over from whoever holds them
     #[arg(long)]
     pub steal: bool,
+    /// Attach only to look: takes them from nobody, and runs nothing in them
+    #[arg(short, long, conflicts_with = "steal")]
+    pub read_only: bool,
     #[command(flatten)]
     pub ssh: SshArgs,
 }
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  outlast receive build --follow\n  \
-    outlast receive -c web1 1b9d6bcd --from start")]
+    outlast receive -c web1 1b9d6bcd --from start\n  \
+    outlast receive -c web1 build --read-only --follow   reads along with whoever holds it")]
 pub struct ReceiveArgs {
     /// Which
     #[arg(value_name = "SESSION")]
@@ -276,6 +293,9 @@ pub struct ReceiveArgs {
     /// Stay until the running and waiting commands have ended; exit as the last one did
     #[arg(long)]
     pub follow: bool,
+    /// Read along without taking the session: another client may hold it
+    #[arg(short, long)]
+    pub read_only: bool,
     /// Print again what is kept: from the start, from record SEQ, or the last N records (-N)
     #[arg(long, value_name = "start|SEQ|-N", allow_hyphen_values = true, value_parser = from)]
     pub from: Option<outlast_protocol::link::From>,

@@ -15,10 +15,10 @@ use super::target::surroundings;
 pub(super) async fn connect(client: &Client, args: ConnectArgs) -> Result<u8, Error> {
     let computer = args.computer_name.as_deref();
     let sessions = select(client, &args.sessions, computer, &args.ssh).await?;
-    let mode = if args.steal {
-        AttachMode::Steal
-    } else {
-        AttachMode::Connect
+    let mode = match (args.steal, args.read_only) {
+        (true, _) => AttachMode::Steal,
+        (false, true) => AttachMode::ReadOnly,
+        (false, false) => AttachMode::Connect,
     };
     let replies = each(sessions, throttle(32), |session| {
         let client = client.clone();

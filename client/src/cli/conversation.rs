@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use outlast_protocol::control::session::Session;
 use outlast_protocol::control::to_cli::{Record, ToCli};
-use outlast_protocol::control::to_mux::{Cancel, Consumed, Invoke, Receive, Stdin, StdinEnd};
+use outlast_protocol::control::to_mux::{
+    Cancel, Consumed, Invoke, Receive, Stdin, StdinEnd, Watch,
+};
 use outlast_protocol::control::window::{Step, Window};
 use outlast_protocol::id::Seq;
 use outlast_protocol::link::{From, Level};
@@ -40,8 +42,8 @@ type Writing = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 pub(super) enum Ask {
     /// To run this, with the body that belongs to it.
     Invoke(Invoke, Bytes),
-    /// To have the output.
-    Receive(Receive),
+    /// To have the output; with true, over a read-only attachment.
+    Receive(Receive, bool),
 }
 
 /// One conversation with the mux.
@@ -155,6 +157,7 @@ impl Conversation {
 
     async fn attempt(&mut self) -> Result<End, Error> {
         let mut connection = Connection::open(&self.client.place).await?;
+        failpoint::reach("cli.asks");
         self.begin(&mut connection)?;
         self.talk(&mut connection).await
     }
@@ -174,11 +177,15 @@ impl Conversation {
                     connection.send(Cancel { level }, Bytes::new())?;
                 }
             }
-            Ask::Receive(receive) => {
+            Ask::Receive(receive, read_only) => {
                 if let Some(last) = self.consumed {
                     receive.from = Some(From::Seq(last.next()));
                 }
-                connection.send(receive.clone(), Bytes::new())?;
+                if *read_only {
+                    connection.send(Watch::from(receive.clone()), Bytes::new())?;
+                } else {
+                    connection.send(receive.clone(), Bytes::new())?;
+                }
             }
         }
         Ok(())
@@ -235,7 +242,7 @@ impl Conversation {
     }
 
     fn cancel(&mut self, connection: &mut Connection) -> Result<(), Error> {
-        if self.wishes.borrow_and_update().leave || matches!(self.ask, Ask::Receive(_)) {
+        if self.wishes.borrow_and_update().leave || matches!(self.ask, Ask::Receive(..)) {
             return Ok(());
         }
         let level = Level::Interrupt;
@@ -335,7 +342,7 @@ impl Conversation {
     fn record(&mut self, record: &Record, body: Bytes, batch: &mut Batch) {
         let ours = match &self.ask {
             Ask::Invoke(invoke, _) => record.invocation == Some(invoke.invocation),
-            Ask::Receive(_) => true,
+            Ask::Receive(..) => true,
         };
         if let RecordKind::Completed(outcome) = &record.kind
             && ours

@@ -60,6 +60,13 @@ pub enum Error {
     /// We have no directory.
     #[error(transparent)]
     Homeless(#[from] Homeless),
+    /// What was asked for may have been done all the same.
+    #[error("{source}")]
+    Uncertain {
+        source: Box<Self>,
+        /// How to ask again.
+        again: String,
+    },
     /// Whoever read our output has gone.
     #[error("standard output was closed")]
     BrokenPipe,
@@ -86,6 +93,21 @@ impl Error {
         }
     }
 
+    /// The error of a request that was sent, and may have been carried out although nobody could
+    /// say so: `again` tells how to ask. What the mux says itself needs no such addition.
+    #[must_use]
+    pub fn uncertain(self, again: impl FnOnce() -> String) -> Self {
+        match self {
+            Self::MuxLost(_) | Self::Incompatible(_) | Self::Protocol(_) | Self::Connect(_) => {
+                Self::Uncertain {
+                    source: Box::new(self),
+                    again: again(),
+                }
+            }
+            other => other,
+        }
+    }
+
     /// What kind of failure it is.
     #[must_use]
     pub fn kind(&self) -> FailureKind {
@@ -98,6 +120,7 @@ impl Error {
             | Self::Script { .. }
             | Self::ScriptTooLong(_) => FailureKind::Usage,
             Self::Refused(failed) => failed.kind,
+            Self::Uncertain { source, .. } => source.kind(),
             Self::MuxLost(_) => FailureKind::Unreachable,
             Self::Incompatible(_) | Self::Protocol(_) => FailureKind::Protocol,
             Self::Connect(_)
@@ -134,6 +157,10 @@ impl Error {
                 "send data through standard input instead of the script".to_owned()
             }
             Self::Refused(failed) => failed.hint.clone(),
+            Self::Uncertain { source, again } => match source.hint() {
+                hint if hint.is_empty() => again.clone(),
+                hint => format!("{hint}; {again}"),
+            },
             Self::MuxLost(_) => "its last words may be in mux.log".to_owned(),
             Self::Incompatible(_) => {
                 "`outlast mux stop` ends it; the next command starts the right one, and sessions \

@@ -27,6 +27,7 @@ use super::stdin::copies;
 use super::submission::Submission;
 use super::target::{surroundings, targets};
 use crate::output::json::{self, ResultObject};
+use crate::output::session::SessionObject;
 use crate::output::sink::Sink;
 use crate::output::table;
 
@@ -68,6 +69,12 @@ struct Report {
 pub(super) async fn invoke(client: &Client, args: InvokeArgs) -> Result<u8, Error> {
     let submission = Submission::of(&args)?;
     let places = places(client, &args).await?;
+    if args.invocation_id.is_some() && places.len() > 1 {
+        return Err(Error::usage(
+            format!("--invocation-id names one command, not {}", places.len()),
+            "give one session with -s",
+        ));
+    }
     let from_script = args
         .file
         .as_ref()
@@ -209,7 +216,8 @@ async fn run_in(
     session: Session,
     input: Option<Receiver<Bytes>>,
 ) -> (Report, bool) {
-    let invocation = InvocationId(Uuid::new_v4());
+    let invocation = plan.args.invocation_id;
+    let invocation = invocation.unwrap_or_else(|| InvocationId(Uuid::new_v4()));
     let message = plan.message(session.instance, invocation);
     let sink = plan.sink(client.form, &session.computer_name);
     let ask = Ask::Invoke(message, plan.submission.body.clone());
@@ -226,11 +234,23 @@ async fn run_in(
         broken,
         ..
     } = conversation;
-    let error = told.err();
+    let again = || {
+        format!(
+            "the same command with `outlast invoke -s {} --invocation-id {invocation}` asks how it \
+             ends and runs nothing twice",
+            session.name
+        )
+    };
+    let error = match told {
+        Ok(()) => None,
+        Err(error) if broken => Some(error.uncertain(again)),
+        Err(error) => Some(error),
+    };
     let failure = error.as_ref().map(|error| json::failure(error.kind()));
     let mut result = sink.into_result(&session, failure);
     result.invocation_id = Some(invocation.to_string());
     result.missing_bytes = (missing > 0).then_some(missing);
+    result.error = error.as_ref().map(ToString::to_string);
     let report = Report {
         computer: session.computer_name,
         ending: match &error {
@@ -283,6 +303,7 @@ impl Report {
             result: ResultObject {
                 computer_name: computer.clone(),
                 outcome: json::failure(error.kind()),
+                error: Some(error.to_string()),
                 ..ResultObject::default()
             },
             computer,
@@ -310,6 +331,7 @@ fn conclude(client: &Client, plan: &Plan, reports: Vec<Report>) -> Result<u8, Er
     let mut endings = Vec::new();
     let mut results = Vec::new();
     let mut left = Vec::new();
+    let mut started = Vec::new();
     let mut broken_pipe = None;
     for report in reports {
         match report.error {
@@ -321,6 +343,13 @@ fn conclude(client: &Client, plan: &Plan, reports: Vec<Report>) -> Result<u8, Er
             None => {}
         }
         endings.push(report.ending);
+        let invocation = report.result.invocation_id.clone();
+        started.extend(
+            report
+                .left
+                .iter()
+                .map(|session| SessionObject::started(session, invocation.as_deref())),
+        );
         results.push(report.result);
         left.extend(report.left);
     }
@@ -328,7 +357,7 @@ fn conclude(client: &Client, plan: &Plan, reports: Vec<Report>) -> Result<u8, Er
         return Err(error);
     }
     match (client.form, plan.args.disconnected) {
-        (Form::Json, true) => client.output.result(&json::sessions(&left))?,
+        (Form::Json, true) => client.output.result(&json::document(&started))?,
         (Form::Json, false) => client.output.result(&json::document(&results))?,
         (Form::Table, true) if !client.output.is_quiet() => {
             client.output.result(&table::sessions(&left))?;

@@ -32,8 +32,17 @@ pub(super) async fn new(client: &Client, args: NewArgs) -> Result<u8, Error> {
     } else {
         &args.hosts
     };
+    if args.instance_id.is_some() && hosts.len() > 1 {
+        return Err(Error::usage(
+            format!("--instance-id names one session, not {}", hosts.len()),
+            "give one host",
+        ));
+    }
     let open_timeout = args.open_timeout.milliseconds();
     let messages = targets(hosts, &args.ssh)?.into_iter().map(|target| New {
+        instance: args
+            .instance_id
+            .unwrap_or_else(|| InstanceId(Uuid::new_v4())),
         name: name.clone(),
         configuration: args.configuration.clone(),
         idle_timeout: args
@@ -51,7 +60,15 @@ pub(super) async fn new(client: &Client, args: NewArgs) -> Result<u8, Error> {
         let (client, turn) = (client.clone(), Arc::clone(&turn));
         async move {
             let computer = message.target.destination.clone();
+            let instance = message.instance;
             let made = hold(&client, &computer, message, &turn).await;
+            let again = || {
+                format!(
+                    "the same with `--instance-id {instance}` asks for that session again and \
+                     makes no second one"
+                )
+            };
+            let made = made.map_err(|error| error.uncertain(again));
             (computer, made.map(|(sessions, _)| sessions))
         }
     });

@@ -37,7 +37,7 @@ pub(super) async fn receive(client: &Client, args: ReceiveArgs) -> Result<u8, Er
         Form::Json => Sink::Collect(Box::default()),
         Form::Ndjson => Sink::Events,
     };
-    let ask = Ask::Receive(message);
+    let ask = Ask::Receive(message, args.read_only);
     let mut conversation = Conversation::new(client, session, ask, sink, args.reconnect_for);
     let told = conversation.run().await;
     let Conversation {

@@ -2,7 +2,7 @@
 
 mod reader;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -15,13 +15,14 @@ use outlast_protocol::link::attachment::Attachment;
 use outlast_protocol::link::refusal::Refused;
 use outlast_protocol::link::to_client::{StdinTaken, Submitted, ToClient};
 use outlast_protocol::link::to_host::{Cancel, Detach, End, ReaderOpen, Submit};
-use outlast_protocol::link::{From, Level};
+use outlast_protocol::link::{AttachMode, From, Level};
 use outlast_protocol::session::{End as Ending, Holder, IdleTimeout, Life, SessionInfo};
 use outlast_rendezvous::failpoint;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 pub(super) use self::reader::{Heard, Reader};
 use super::failure::Failure;
+use super::feeding::{Feeders, Feeding};
 use super::wire::{Wire, WireError};
 
 /// How the session's link is doing.
@@ -58,9 +59,9 @@ struct Inner {
     readers: BTreeMap<ReaderId, mpsc::UnboundedSender<Heard>>,
     /// Which of them are a command's own.
     own: BTreeMap<ReaderId, InvocationId>,
-    answers: BTreeMap<InvocationId, Answer>,
-    // At most one message for each piece of input we sent.
-    inputs: BTreeMap<InvocationId, mpsc::UnboundedSender<StdinTaken>>,
+    // Several where the same invocation was submitted again from another terminal.
+    answers: BTreeMap<InvocationId, Vec<Answer>>,
+    feeders: Feeders,
     refusals: Option<oneshot::Sender<Refused>>,
     info: SessionInfo,
 }
@@ -69,16 +70,28 @@ struct Inner {
 pub(super) struct Held {
     pub(super) instance: InstanceId,
     pub(super) target: Target,
+    /// How it is attached again on a new link.
+    mode: AttachMode,
+    /// Whether it stays attached when nobody reads it any more.
+    pub(super) kept: Cell<bool>,
     surroundings: RefCell<Surroundings>,
     inner: RefCell<Inner>,
     wake: Notify,
     out: Notify,
+    /// Set when the next link is to take the session back from whoever has it by then.
+    steals: Cell<bool>,
+    hurry: Notify,
     status: watch::Sender<Status>,
 }
 
 impl Held {
     /// A session whose link is up.
-    pub(super) fn new(target: Target, surroundings: Surroundings, info: SessionInfo) -> Rc<Self> {
+    pub(super) fn new(
+        target: Target,
+        surroundings: Surroundings,
+        info: SessionInfo,
+        mode: AttachMode,
+    ) -> Rc<Self> {
         let mut attachment = Attachment::default();
         attachment.link_up();
         let inner = Inner {
@@ -86,19 +99,53 @@ impl Held {
             readers: BTreeMap::new(),
             own: BTreeMap::new(),
             answers: BTreeMap::new(),
-            inputs: BTreeMap::new(),
+            feeders: Feeders::default(),
             refusals: None,
             info: info.clone(),
         };
         Rc::new(Self {
             instance: info.instance,
             target,
+            // A session that was stolen once is not stolen again by every reconnect: whoever
+            // took it meanwhile keeps it.
+            mode: match mode {
+                AttachMode::ReadOnly => AttachMode::ReadOnly,
+                AttachMode::Connect | AttachMode::Steal => AttachMode::Connect,
+            },
+            kept: Cell::new(mode != AttachMode::ReadOnly),
             surroundings: RefCell::new(surroundings),
             inner: RefCell::new(inner),
             wake: Notify::new(),
             out: Notify::new(),
+            steals: Cell::new(false),
+            hurry: Notify::new(),
             status: watch::Sender::new(Status::Up),
         })
+    }
+
+    /// Whether it is attached only to look.
+    pub(super) fn is_watch(&self) -> bool {
+        self.mode == AttachMode::ReadOnly
+    }
+
+    /// How the next link attaches it.
+    pub(super) fn next_mode(&self) -> AttachMode {
+        if self.steals.get() {
+            AttachMode::Steal
+        } else {
+            self.mode
+        }
+    }
+
+    /// Has the session taken back from whoever has it, by the next link, which comes at once.
+    pub(super) fn steal_back(&self) {
+        self.steals.set(true);
+        self.hurry.notify_one();
+    }
+
+    /// Waits until the next link is wanted at once. Only for while the link is down.
+    pub(super) async fn hurried(&self) {
+        self.hurry.notified().await;
     }
 
     /// What reconnecting uses of the last caller's surroundings.
@@ -153,39 +200,54 @@ impl Held {
     ) -> oneshot::Receiver<Result<Submitted, Refused>> {
         let (answer, answered) = oneshot::channel();
         let mut inner = self.inner.borrow_mut();
-        inner.answers.insert(submit.invocation, answer);
+        inner
+            .answers
+            .entry(submit.invocation)
+            .or_default()
+            .push(answer);
         inner.attachment.submit(submit, body);
         drop(inner);
         self.wake.notify_one();
         answered
     }
 
-    /// Takes up the standard input of an invocation submitted through another mux.
-    pub(super) fn resume_input(&self, invocation: InvocationId, offset: u64) {
-        self.inner
-            .borrow_mut()
-            .attachment
-            .resume_input(invocation, offset);
-    }
-
-    /// Hears how far the command has taken its standard input.
-    pub(super) fn input_progress(
+    /// Takes over the giving of an invocation's standard input, from `offset` on. Whoever gave it
+    /// before is told to stop: the bytes of two command lines must not be fed one behind the other.
+    pub(super) fn feed(
         &self,
         invocation: InvocationId,
-    ) -> mpsc::UnboundedReceiver<StdinTaken> {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        self.inner.borrow_mut().inputs.insert(invocation, sender);
-        receiver
+        offset: u64,
+    ) -> (Feeding, mpsc::UnboundedReceiver<StdinTaken>) {
+        let mut inner = self.inner.borrow_mut();
+        inner.attachment.resume_input(invocation, offset);
+        inner.feeders.take_over(invocation)
     }
 
-    pub(super) fn stdin(&self, invocation: InvocationId, bytes: Bytes) {
-        self.inner.borrow_mut().attachment.stdin(invocation, bytes);
+    pub(super) fn stdin(&self, feeding: Feeding, bytes: Bytes) {
+        let mut inner = self.inner.borrow_mut();
+        if inner.feeders.counts(feeding) {
+            inner.attachment.stdin(feeding.invocation, bytes);
+        }
+        drop(inner);
         self.wake.notify_one();
     }
 
-    pub(super) fn stdin_end(&self, invocation: InvocationId) {
-        self.inner.borrow_mut().attachment.stdin_end(invocation);
+    pub(super) fn stdin_end(&self, feeding: Feeding) {
+        let mut inner = self.inner.borrow_mut();
+        if inner.feeders.counts(feeding) {
+            inner.attachment.stdin_end(feeding.invocation);
+        }
+        drop(inner);
         self.wake.notify_one();
+    }
+
+    /// Nobody waits for the progress of that input any more. What was given of it is still fed,
+    /// unless the command is over.
+    pub(super) fn fed(&self, feeding: Feeding, over: bool) {
+        let mut inner = self.inner.borrow_mut();
+        if inner.feeders.end(feeding) && over {
+            inner.attachment.completed(feeding.invocation);
+        }
     }
 
     pub(super) fn cancel(&self, invocation: InvocationId, level: Level) {
@@ -264,7 +326,7 @@ impl Held {
         let mut inner = self.inner.borrow_mut();
         inner.attachment.link_down();
         inner.answers.clear();
-        inner.inputs.clear();
+        inner.feeders.clear();
         inner.readers.clear();
         drop(inner);
         self.status.send_replace(Status::Over(over));
@@ -278,6 +340,7 @@ impl Held {
 
     /// There is a new link.
     pub(super) fn link_up(&self, info: SessionInfo) {
+        self.steals.set(false);
         let mut inner = self.inner.borrow_mut();
         inner.info = info;
         inner.attachment.link_up();
@@ -359,15 +422,14 @@ impl Held {
             ToClient::Submitted(submitted) => {
                 failpoint::reach("mux.submitted");
                 inner.attachment.submitted(&submitted);
-                if let Some(answer) = inner.answers.remove(&submitted.invocation) {
-                    let _ = answer.send(Ok(submitted));
+                let answers = inner.answers.remove(&submitted.invocation);
+                for answer in answers.into_iter().flatten() {
+                    let _ = answer.send(Ok(submitted.clone()));
                 }
             }
             ToClient::StdinTaken(taken) => {
                 inner.attachment.stdin_taken(&taken);
-                if let Some(sender) = inner.inputs.get(&taken.invocation) {
-                    let _ = sender.send(taken);
-                }
+                inner.feeders.tell(taken);
             }
             ToClient::Record(record) => {
                 failpoint::reach("mux.record");
@@ -402,12 +464,13 @@ impl Held {
 
 impl Inner {
     fn refused(&mut self, refused: Refused) {
-        let invocation = refused.about.map(InvocationId);
-        if let Some(answer) = invocation.and_then(|invocation| self.answers.remove(&invocation)) {
-            if let Some(invocation) = invocation {
-                self.attachment.refused(invocation);
+        let about = refused.about.map(InvocationId);
+        let answers = about.and_then(|invocation| self.answers.remove(&invocation));
+        if let (Some(invocation), Some(answers)) = (about, answers) {
+            self.attachment.refused(invocation);
+            for answer in answers {
+                let _ = answer.send(Err(refused.clone()));
             }
-            let _ = answer.send(Err(refused));
         } else if let Some(waiting) = self.refusals.take() {
             let _ = waiting.send(refused);
         }

@@ -23,16 +23,15 @@ pub(super) async fn connect(
     caller: &mut Caller,
     request: Connect,
 ) -> Result<(), Stop> {
-    let held = hold(
-        mux,
-        caller,
-        request.instance,
-        request.mode,
-        request.surroundings,
-    )
-    .await?;
+    let Connect {
+        instance,
+        mode,
+        surroundings,
+    } = request;
+    let held = hold(mux, caller, instance, mode, surroundings).await?;
+    held.kept.set(true);
     live(mux, &held)?;
-    caller.sessions(mux, &[held.instance]);
+    caller.sessions(mux, &[instance]);
     Ok(())
 }
 
@@ -52,8 +51,9 @@ pub(super) async fn hold(
     mode: AttachMode,
     surroundings: Surroundings,
 ) -> Result<Rc<Held>, Stop> {
-    let already = mux.held.borrow().get(&instance).cloned();
-    if let Some(held) = already {
+    // One that is to be stolen may not be ours any more.
+    let already = mux.table(mode).borrow().get(&instance).cloned();
+    if let Some(held) = already.filter(|_| mode != AttachMode::Steal) {
         held.refresh(&surroundings);
         return Ok(held);
     }
@@ -65,6 +65,34 @@ pub(super) async fn hold(
                 .await
         })
         .await
+}
+
+/// The session, held by who asks for something that changes it. One that the user connected to
+/// only to look is not taken hold of on the quiet.
+pub(super) async fn hold_to_write(
+    mux: &Rc<Mux>,
+    caller: &mut Caller,
+    instance: InstanceId,
+    surroundings: Surroundings,
+) -> Result<Rc<Held>, Stop> {
+    let held = mux.held.borrow().contains_key(&instance);
+    if !held && mux.watched(instance).is_some() {
+        return Err(only_watched(mux, instance).into());
+    }
+    hold(mux, caller, instance, AttachMode::Connect, surroundings).await
+}
+
+fn only_watched(mux: &Mux, instance: InstanceId) -> Failure {
+    let name = name_of(mux, instance);
+    let registry = mux.registry.borrow();
+    let holder = registry
+        .get(instance)
+        .and_then(|known| known.holder.as_ref());
+    let hint = match holder {
+        Some(holder) => format!("`outlast connect --steal {name}` takes it over from {holder}"),
+        None => format!("`outlast connect {name}` takes hold of it"),
+    };
+    Failure::usage(format!("session {name} is attached read-only")).hint(hint)
 }
 
 /// Leaves a session running.
@@ -79,19 +107,22 @@ pub(super) async fn disconnect(
         surroundings,
     } = request;
     let held = mux.held.borrow().get(&instance).cloned();
+    let watch = mux.watched(instance);
     let held = match held {
-        Some(held) => held,
+        Some(held) => Some(held),
         // Nothing to leave, and nothing to change.
-        None if idle_timeout.is_none() => {
-            caller.sessions(mux, &[instance]);
-            return Ok(());
-        }
-        None => hold(mux, caller, instance, AttachMode::Connect, surroundings).await?,
+        None if idle_timeout.is_none() => None,
+        None => Some(hold_to_write(mux, caller, instance, surroundings).await?),
     };
-    if idle_timeout.is_some() {
-        live(mux, &held)?;
+    if let Some(held) = held {
+        if idle_timeout.is_some() {
+            live(mux, &held)?;
+        }
+        leave(&held, idle_timeout).await?;
     }
-    leave(&held, idle_timeout).await?;
+    if let Some(watch) = watch {
+        leave(&watch, None).await?;
+    }
     caller.sessions(mux, &[instance]);
     Ok(())
 }

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::failure::Failure;
 use super::transport::{self, Diagnose, Stream};
 use super::turns::Turns;
+use super::waking::Waking;
 use super::wire::Wire;
 use crate::ssh::{
     Connection, Destination, Environment, HostConfig, OpenError, Prompt, SshOptions, resolve,
@@ -52,6 +53,7 @@ pub(super) struct Hosts {
     handshakes: Turns<(String, u16)>,
     /// Rung when a connection has lost its last link.
     unused: Notify,
+    waking: Waking,
 }
 
 impl Hosts {
@@ -61,7 +63,13 @@ impl Hosts {
             turns: Turns::new(1),
             handshakes: Turns::new(HANDSHAKES),
             unused: Notify::new(),
+            waking: Waking::listen(),
         })
+    }
+
+    /// Rings when this computer has slept.
+    pub(super) fn waking(&self) -> &Waking {
+        &self.waking
     }
 
     /// Opens a link to a computer, over a connection that is there or a new one.
@@ -73,13 +81,14 @@ impl Hosts {
         prompt: &dyn Prompt,
         notice: &dyn Fn(String),
     ) -> Result<(Wire, Use), Failure> {
+        let waking = self.waking.clone();
         if target.is_local() {
             let (stream, diagnose) = transport::local()?;
-            let wire = Wire::greet(stream, diagnose, "this computer").await?;
+            let wire = Wire::greet(stream, diagnose, "this computer", waking).await?;
             return Ok((wire, Use::none()));
         }
         let (stream, diagnose, used) = self.channel(target, surroundings, prompt, notice).await?;
-        let wire = Wire::greet(stream, diagnose, &target.destination).await?;
+        let wire = Wire::greet(stream, diagnose, &target.destination, waking).await?;
         Ok((wire, used))
     }
 

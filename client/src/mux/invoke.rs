@@ -7,9 +7,9 @@ use outlast_protocol::control::to_cli::{Accepted, Record as Told, StdinTaken as 
 use outlast_protocol::control::to_mux::{Invoke, ToMux};
 use outlast_protocol::id::{InvocationId, Seq};
 use outlast_protocol::limits::MAX_SCRIPT;
+use outlast_protocol::link::From;
 use outlast_protocol::link::to_client::Submitted;
 use outlast_protocol::link::to_host::Submit;
-use outlast_protocol::link::{AttachMode, From};
 use outlast_protocol::outcome::Outcome;
 use outlast_protocol::record::RecordKind;
 use outlast_rendezvous::failpoint;
@@ -18,8 +18,9 @@ use tokio::time::Instant;
 use super::Mux;
 use super::caller::{Caller, Stop};
 use super::failure::Failure;
-use super::held::{Heard, Held, Reader};
-use super::hold::{hold, leave, lost};
+use super::feeding::Feeding;
+use super::held::{Heard, Held, Over, Reader};
+use super::hold::{hold_to_write, leave, lost, name_of};
 use super::patience::{ENOUGH, at, gave_up, link_changed, patience};
 
 /// Runs a command for a command line.
@@ -40,7 +41,7 @@ pub(super) async fn run(
     }
     let instance = request.instance;
     let surroundings = request.surroundings.clone();
-    let held = hold(mux, caller, instance, AttachMode::Connect, surroundings).await?;
+    let held = hold_to_write(mux, caller, instance, surroundings).await?;
     if request.detached {
         return detached(mux, caller, &held, &request, body).await;
     }
@@ -74,8 +75,11 @@ async fn detached(
     let submitted = match tokio::time::timeout(patience(request.reconnect_for_ms), answer).await {
         Ok(Ok(Ok(submitted))) => submitted,
         Ok(Ok(Err(refused))) => return Err(Failure::from(&refused).into()),
-        Ok(Err(_)) => return Err(lost(mux, held).into()),
-        Err(_) => return Err(gave_up(mux, held, request.reconnect_for_ms).into()),
+        Ok(Err(_)) => return Err(uncertain(mux, held, request, lost(mux, held)).into()),
+        Err(_) => {
+            let failure = gave_up(mux, held, request.reconnect_for_ms);
+            return Err(uncertain(mux, held, request, failure).into());
+        }
     };
     accepted(caller, &submitted);
     // Another command line that waits for output of this session keeps it.
@@ -84,6 +88,28 @@ async fn detached(
     }
     caller.sessions(mux, &[held.instance]);
     Ok(())
+}
+
+/// A failure that leaves open how the command ends, or whether it was submitted at all: how to ask
+/// for that.
+fn uncertain(mux: &Mux, held: &Held, request: &Invoke, failure: Failure) -> Failure {
+    let name = name_of(mux, held.instance);
+    let again = format!(
+        "the same command with `outlast invoke -s {name} --invocation-id {}` asks how it ends and \
+         runs nothing twice",
+        request.invocation
+    );
+    match held.is_over() {
+        Some(Over::Ended(_) | Over::Broken(_) | Over::Lost(_)) => failure,
+        Some(Over::Stolen(_)) => {
+            let back = format!("`outlast connect --steal {name}` takes it back; then {again}");
+            failure.hint(back)
+        }
+        Some(Over::Detached) | None => {
+            let rest = format!("`outlast receive --follow {name}` gets the rest; {again}");
+            failure.hint(rest)
+        }
+    }
 }
 
 fn accepted(caller: &mut Caller, submitted: &Submitted) {
@@ -102,6 +128,8 @@ struct Foreground<'a> {
     answer: Option<
         tokio::sync::oneshot::Receiver<Result<Submitted, outlast_protocol::link::refusal::Refused>>,
     >,
+    /// Where this command line gives standard input.
+    feeding: Option<Feeding>,
     inputs: tokio::sync::mpsc::UnboundedReceiver<outlast_protocol::link::to_client::StdinTaken>,
     from: Option<Seq>,
     records: u64,
@@ -116,17 +144,17 @@ struct Foreground<'a> {
 impl<'a> Foreground<'a> {
     fn start(mux: &'a Rc<Mux>, held: &'a Rc<Held>, request: &'a Invoke, body: Bytes) -> Self {
         let invocation = request.invocation;
-        let inputs = held.input_progress(invocation);
-        let from = match request.resume {
-            Some((seq, offset)) => {
-                held.resume_input(invocation, offset);
-                if seq == Seq(0) {
-                    From::Start
-                } else {
-                    From::Seq(seq.next())
-                }
-            }
-            None => From::Start,
+        let (from, offset) = match request.resume {
+            Some((Seq(0), offset)) => (From::Start, offset),
+            Some((seq, offset)) => (From::Seq(seq.next()), offset),
+            None => (From::Start, 0),
+        };
+        // A repeat without standard input of its own leaves the giving to whoever gives it.
+        let (feeding, inputs) = if request.stdin {
+            let (feeding, inputs) = held.feed(invocation, offset);
+            (Some(feeding), inputs)
+        } else {
+            (None, tokio::sync::mpsc::unbounded_channel().1)
         };
         // Behind the resumed input: a submission begins it at 0 where there is none.
         let answer = held.submit(submission(request), body);
@@ -137,6 +165,7 @@ impl<'a> Foreground<'a> {
             request,
             reader,
             answer: Some(answer),
+            feeding,
             inputs,
             from: None,
             records: 0,
@@ -174,7 +203,7 @@ impl<'a> Foreground<'a> {
                 }
                 heard = self.reader.next(), if quiet => match heard {
                     Some(heard) => self.tell(caller, heard),
-                    None => return Err(lost(self.mux, self.held).into()),
+                    None => return Err(self.uncertain(lost(self.mux, self.held)).into()),
                 },
                 Some(taken) = self.inputs.recv() => {
                     let taken = Taken { offset: taken.offset, closed: taken.closed };
@@ -184,7 +213,8 @@ impl<'a> Foreground<'a> {
                     give_up = link_changed(caller, self.held, give_up, self.request.reconnect_for_ms);
                 }
                 () = at(give_up) => {
-                    return Err(gave_up(self.mux, self.held, self.request.reconnect_for_ms).into());
+                    let failure = gave_up(self.mux, self.held, self.request.reconnect_for_ms);
+                    return Err(self.uncertain(failure).into());
                 }
             }
         }
@@ -209,8 +239,12 @@ impl<'a> Foreground<'a> {
                 Ok(())
             }
             Some(Err(refused)) => Err(Failure::from(&refused).into()),
-            None => Err(lost(self.mux, self.held).into()),
+            None => Err(self.uncertain(lost(self.mux, self.held)).into()),
         }
+    }
+
+    fn uncertain(&self, failure: Failure) -> Failure {
+        uncertain(self.mux, self.held, self.request, failure)
     }
 
     fn tell(&mut self, caller: &mut Caller, heard: Heard) {
@@ -235,8 +269,16 @@ impl<'a> Foreground<'a> {
     fn hear(&mut self, message: ToMux, body: Bytes) -> Result<bool, Stop> {
         let invocation = self.invocation();
         match message {
-            ToMux::Stdin(_) => self.held.stdin(invocation, body),
-            ToMux::StdinEnd(_) => self.held.stdin_end(invocation),
+            ToMux::Stdin(_) => {
+                if let Some(feeding) = self.feeding {
+                    self.held.stdin(feeding, body);
+                }
+            }
+            ToMux::StdinEnd(_) => {
+                if let Some(feeding) = self.feeding {
+                    self.held.stdin_end(feeding);
+                }
+            }
             ToMux::Cancel(cancel) => self.held.cancel(invocation, cancel.level),
             ToMux::Consumed(consumed) => {
                 failpoint::reach("mux.consumed");
@@ -276,6 +318,9 @@ impl<'a> Foreground<'a> {
 
     /// Notes what was received for the next `receive`.
     fn put_away(self) {
+        if let Some(feeding) = self.feeding {
+            self.held.fed(feeding, self.completed.is_some());
+        }
         let (invocation, records) = (self.invocation(), self.records);
         if let (Some(from), true) = (self.from, self.completed.is_some()) {
             self.with_cursor(|cursor| cursor.finish(invocation, from, records));

@@ -1,5 +1,7 @@
 //! Taking hold of sessions and keeping hold of them while links come and go.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -7,21 +9,24 @@ use bytes::Bytes;
 use outlast_protocol::control::target::Target;
 use outlast_protocol::control::to_cli::FailureKind;
 use outlast_protocol::control::to_mux::Surroundings;
+use outlast_protocol::hello::Extension;
 use outlast_protocol::id::{ClientId, InstanceId};
 use outlast_protocol::link::AttachMode;
 use outlast_protocol::link::refusal::RefusalCode;
 use outlast_protocol::link::to_client::ToClient;
-use outlast_protocol::link::to_host::{Attach, ToHost};
+use outlast_protocol::link::to_host::{Attach, CONFIRMS, Ping, ToHost};
 use outlast_protocol::session::{Holder, SessionInfo};
 use outlast_rendezvous::failpoint;
 use tokio::time::Instant;
 
 use super::failure::Failure;
-use super::held::{Held, Over};
+use super::held::{Held, Over, Status};
+use super::hold::name_of;
 use super::hosts::Use;
-use super::registry::words;
+use super::registry::{holder_words, words};
 use super::wire::Wire;
 use super::{Mux, complain};
+use crate::output::session::time;
 use crate::ssh::{NeverPrompt, Prompt};
 
 /// First and longest pause between two tries to get a link back.
@@ -49,14 +54,34 @@ pub(super) async fn attach(
     if let Err(error) = wire.send(request, Bytes::new()) {
         return Err(lost(&mut wire, error));
     }
+    let thief = thief(request);
+    let attached = |wire, used, info| Attached { wire, used, info };
     loop {
         match wire.next().await {
-            Ok((ToClient::Attached(attached), _)) => {
+            Ok((ToClient::Attached(told), _)) => {
                 failpoint::reach("mux.attached");
-                return Ok(Attached {
-                    wire,
-                    used,
-                    info: attached.info,
+                if thief.is_none_or(|thief| !holds(&told.info, Some(thief), false)) {
+                    return Ok(attached(wire, used, told.info));
+                }
+                // Whoever has the session keeps it until the host hears us again.
+                if let Err(error) = wire.send(&Ping { number: 0 }.into(), Bytes::new()) {
+                    return Err(lost(&mut wire, error));
+                }
+            }
+            Ok((ToClient::Changed(news), _)) if holds(&news.info, thief, true) => {
+                return Ok(attached(wire, used, news.info));
+            }
+            Ok((ToClient::Stolen(stolen), _)) => {
+                return Err(Refusal {
+                    code: Some(RefusalCode::HELD),
+                    failure: taken_over("the session", &stolen.by),
+                });
+            }
+            Ok((ToClient::Ended(ended), _)) => {
+                let failure = format!("the session is over: {}", words(&ended.end));
+                return Err(Refusal {
+                    code: Some(RefusalCode::ENDED),
+                    failure: Failure::new(FailureKind::SessionLost, failure),
                 });
             }
             Ok((ToClient::Refused(refused), _)) => {
@@ -72,10 +97,35 @@ pub(super) async fn attach(
     }
 }
 
+/// The client that takes a session from another by this request.
+fn thief(request: &ToHost) -> Option<ClientId> {
+    match request {
+        ToHost::Attach(attach) if attach.mode == AttachMode::Steal => Some(attach.client),
+        _ => None,
+    }
+}
+
+/// Whether a session is held by that client, or by another one.
+fn holds(info: &SessionInfo, client: Option<ClientId>, own: bool) -> bool {
+    let holder = info.holder.as_ref().map(|holder| holder.client);
+    holder.is_some() && (holder == client) == own
+}
+
 /// A session that was not attached, and why.
 pub(super) struct Refusal {
     pub(super) code: Option<RefusalCode>,
     pub(super) failure: Failure,
+}
+
+impl Refusal {
+    /// Whether a session that was attached before may be had back later. A host that does not
+    /// answer may be stopped, with the computer it is on.
+    fn is_passing(&self) -> bool {
+        match self.code {
+            None => self.failure.passing,
+            Some(code) => code == RefusalCode::INTERNAL,
+        }
+    }
 }
 
 impl From<Failure> for Refusal {
@@ -89,11 +139,18 @@ impl From<Failure> for Refusal {
 
 /// The request to attach a session.
 pub(super) fn attach_request(instance: InstanceId, client: ClientId, mode: AttachMode) -> ToHost {
+    let confirms = Extension {
+        name: CONFIRMS.to_owned(),
+        value: Vec::new(),
+    };
     Attach {
         instance,
         client,
         mode,
-        extensions: Vec::new(),
+        extensions: (mode == AttachMode::Steal)
+            .then_some(confirms)
+            .into_iter()
+            .collect(),
     }
     .into()
 }
@@ -109,8 +166,12 @@ impl Mux {
         notice: &dyn Fn(String),
     ) -> Result<Rc<Held>, Failure> {
         let _turn = self.turns.take(instance).await;
-        if let Some(held) = self.held.borrow().get(&instance).cloned() {
+        let already = self.table(mode).borrow().get(&instance).cloned();
+        if let Some(held) = already {
             held.refresh(surroundings);
+            if mode == AttachMode::Steal {
+                self.steal_back(&held).await?;
+            }
             return Ok(held);
         }
         let (target, client) = {
@@ -128,11 +189,64 @@ impl Mux {
             .await?;
         let request = attach_request(instance, client, mode);
         match attach(wire, used, &request).await {
-            Ok(attached) => Ok(self.keep(target, surroundings.clone(), attached)),
+            Ok(attached) => Ok(self.keep(target, surroundings.clone(), attached, mode)),
             Err(refusal) => {
                 self.note_refusal(instance, &refusal);
-                Err(refusal.failure)
+                let name = name_of(self, instance);
+                let failure = refusal.failure;
+                Err(match refusal.code {
+                    Some(RefusalCode::HELD) => failure.hint(format!(
+                        "`outlast connect --steal {name}` takes it over; its holder is told"
+                    )),
+                    _ => failure,
+                })
             }
+        }
+    }
+
+    /// Sessions held, or those only looked at.
+    pub(super) fn table(&self, mode: AttachMode) -> &RefCell<BTreeMap<InstanceId, Rc<Held>>> {
+        match mode {
+            AttachMode::ReadOnly => &self.watched,
+            AttachMode::Connect | AttachMode::Steal => &self.held,
+        }
+    }
+
+    /// The session, if the user connected to it only to look.
+    pub(super) fn watched(&self, instance: InstanceId) -> Option<Rc<Held>> {
+        let watch = self.watched.borrow().get(&instance).cloned();
+        watch.filter(|watch| watch.kept.get())
+    }
+
+    /// A session whose link is lost may be another client's by now: it is taken back.
+    async fn steal_back(&self, held: &Held) -> Result<(), Failure> {
+        let mut status = held.status();
+        if *status.borrow() == Status::Up {
+            return Ok(());
+        }
+        held.steal_back();
+        let done = status.wait_for(|status| !matches!(status, Status::Down(_)));
+        match done.await.as_deref() {
+            Ok(Status::Up | Status::Down(_)) => Ok(()),
+            Ok(Status::Over(over)) => Err(not_held(&name_of(self, held.instance), over)),
+            Err(_) => Err(Failure::internal("the session was let go")),
+        }
+    }
+
+    /// Lets go of a session that nobody wants any more, without waiting for it.
+    pub(super) fn let_go_of(&self, held: &Rc<Held>) {
+        self.forget(held);
+        drop(held.detach(None));
+    }
+
+    /// Takes it off the table, unless another has its place already.
+    fn forget(&self, held: &Rc<Held>) {
+        let mut table = self.table(held.next_mode()).borrow_mut();
+        if table
+            .get(&held.instance)
+            .is_some_and(|there| Rc::ptr_eq(there, held))
+        {
+            table.remove(&held.instance);
         }
     }
 
@@ -160,11 +274,14 @@ impl Mux {
         target: Target,
         surroundings: Surroundings,
         attached: Attached,
+        mode: AttachMode,
     ) -> Rc<Held> {
         self.registry.borrow_mut().learn(&target, &attached.info);
         self.save();
-        let held = Held::new(target, surroundings, attached.info);
-        self.held.borrow_mut().insert(held.instance, held.clone());
+        let held = Held::new(target, surroundings, attached.info, mode);
+        let mut table = self.table(mode).borrow_mut();
+        table.insert(held.instance, held.clone());
+        drop(table);
         let (mux, kept) = (self.clone(), held.clone());
         tokio::task::spawn_local(async move {
             let over = mux.drive(&kept, attached.wire, attached.used).await;
@@ -196,7 +313,7 @@ impl Mux {
                 }
             }
             let again = async {
-                tokio::time::sleep(jitter(pause)).await;
+                self.pause(held, jitter(pause)).await;
                 self.reconnect(held).await
             };
             // A session that is let go while its link is down is let go at once.
@@ -211,7 +328,7 @@ impl Mux {
                     self.learn(held, &attached.info);
                     link = Some((attached.wire, attached.used));
                 }
-                Err(refusal) if refusal.code.is_none() && refusal.failure.passing => {
+                Err(refusal) if refusal.is_passing() => {
                     held.link_down(refusal.failure.message);
                 }
                 Err(refusal) => {
@@ -228,6 +345,16 @@ impl Mux {
         holder.client == self.registry.borrow().client() && holder.host == host
     }
 
+    /// What ends the pause before the next try.
+    async fn pause(&self, held: &Held, pause: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = held.hurried() => {}
+            // The computer slept: the network that was away may be another one by now.
+            () = self.hosts.waking().rung() => {}
+        }
+    }
+
     async fn reconnect(self: &Rc<Self>, held: &Held) -> Result<Attached, Refusal> {
         let client = self.registry.borrow().client();
         let surroundings = held.surroundings();
@@ -240,7 +367,7 @@ impl Mux {
         attach(
             wire,
             used,
-            &attach_request(held.instance, client, AttachMode::Connect),
+            &attach_request(held.instance, client, held.next_mode()),
         )
         .await
     }
@@ -250,13 +377,15 @@ impl Mux {
     }
 
     fn release(&self, held: &Rc<Held>, over: Over) {
-        self.held.borrow_mut().remove(&held.instance);
+        self.forget(held);
         if let Some(known) = self.registry.borrow_mut().get_mut(held.instance) {
-            known.left_at(super::now_ms());
+            if !held.is_watch() {
+                known.left_at(super::now_ms());
+            }
             match &over {
                 Over::Ended(end) => known.heard = super::registry::Heard::Closed(words(end)),
                 Over::Broken(why) => known.heard = super::registry::Heard::Broken(why.clone()),
-                Over::Stolen(by) => known.holder = Some(format!("{}@{}", by.user, by.host)),
+                Over::Stolen(by) => known.holder = Some(holder_words(by)),
                 Over::Detached | Over::Lost(_) => {}
             }
         }
@@ -274,6 +403,14 @@ pub(super) fn jitter(most: Duration) -> Duration {
     most.mul_f64(f64::from(share) / f64::from(u32::MAX))
 }
 
+/// The failure of everything that wanted a session which now another client has.
+fn taken_over(session: &str, by: &Holder) -> Failure {
+    let who = holder_words(by);
+    let when = time(by.since_ms).map_or(String::new(), |when| format!(" at {when}"));
+    let message = format!("{session} was taken over by {who}{when}");
+    Failure::new(FailureKind::SessionLost, message)
+}
+
 /// The failure of a request whose session this client does not hold any more.
 pub(super) fn not_held(name: &str, over: &Over) -> Failure {
     match over {
@@ -284,16 +421,8 @@ pub(super) fn not_held(name: &str, over: &Over) -> Failure {
         .hint(format!(
             "what it runs goes on; `outlast receive --follow {name}` gets the rest"
         )),
-        Over::Stolen(by) => Failure::new(
-            FailureKind::SessionLost,
-            format!(
-                "session {name} was taken over by {}@{} {}",
-                by.user, by.host, by.address
-            )
-            .trim_end()
-            .to_owned(),
-        )
-        .hint(format!("`outlast connect --steal {name}` takes it back")),
+        Over::Stolen(by) => taken_over(&format!("session {name}"), by)
+            .hint(format!("`outlast connect --steal {name}` takes it back")),
         Over::Ended(end) => Failure::new(
             FailureKind::SessionLost,
             format!("session {name} is over: {}", words(end)),

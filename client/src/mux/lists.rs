@@ -5,20 +5,22 @@ use outlast_protocol::control::session::{Availability, Session, State};
 use outlast_protocol::session::Life;
 
 use super::Mux;
-use super::held::{Held, Status};
-use super::registry::{Heard, Known};
+use super::held::{Held, Over, Status};
+use super::registry::{Heard, Known, words};
 use crate::ssh::Destination;
 
 impl Mux {
     /// A session of the list as it is for this client now.
     pub(super) fn view(&self, known: &Known) -> Session {
         let held = self.held.borrow().get(&known.instance).cloned();
+        let held = held.or_else(|| self.watched(known.instance));
         let (state, availability, note) = match &held {
+            Some(watch) if watch.is_watch() => of_watch(watch, known),
             Some(held) => of_held(held, known),
             None => of_known(known),
         };
         let gone = matches!(state, State::Closed | State::Broken);
-        let attached = held.is_some();
+        let attached = held.as_ref().is_some_and(|held| !held.is_watch());
         Session {
             id: known.id,
             name: known.name.clone(),
@@ -40,6 +42,9 @@ impl Mux {
 }
 
 fn of_held(held: &Held, known: &Known) -> (State, Availability, String) {
+    if let Some(Over::Ended(end)) = held.is_over() {
+        return (State::Closed, Availability::None, words(&end));
+    }
     match &*held.status().borrow() {
         Status::Up => {
             let info = held.info();
@@ -62,6 +67,24 @@ fn of_held(held: &Held, known: &Known) -> (State, Availability, String) {
             format!("reconnecting: {reason}"),
         ),
         Status::Over(_) => (State::Disconnecting, Availability::None, String::new()),
+    }
+}
+
+/// Attached, but commands cannot be run: another client holds it, or it has to be connected first.
+fn of_watch(watch: &Held, known: &Known) -> (State, Availability, String) {
+    let (state, availability, note) = of_held(watch, known);
+    if state != State::Opened {
+        return (state, availability, note);
+    }
+    match &known.holder {
+        Some(holder) => {
+            let note = format!("attached read-only; held by {holder}");
+            (State::Opened, Availability::Busy, note)
+        }
+        None => {
+            let note = "attached read-only".to_owned();
+            (State::Opened, Availability::None, note)
+        }
     }
 }
 

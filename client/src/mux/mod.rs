@@ -5,6 +5,7 @@ mod caller;
 mod enumerate;
 mod errand;
 mod failure;
+mod feeding;
 mod held;
 mod hold;
 mod hosts;
@@ -21,6 +22,7 @@ mod request;
 mod reserve;
 mod transport;
 mod turns;
+mod waking;
 mod wire;
 
 use std::cell::{Cell, RefCell};
@@ -57,6 +59,8 @@ const UNFINISHED: usize = 256;
 struct Mux {
     registry: RefCell<Registry>,
     held: RefCell<BTreeMap<InstanceId, Rc<Held>>>,
+    /// Sessions this client looks at, whoever holds them.
+    watched: RefCell<BTreeMap<InstanceId, Rc<Held>>>,
     /// One at a time attaches a session: the next finds it held.
     turns: Turns<InstanceId>,
     hosts: Rc<Hosts>,
@@ -148,6 +152,7 @@ impl Mux {
         Rc::new(Self {
             registry: RefCell::new(registry),
             held: RefCell::default(),
+            watched: RefCell::default(),
             turns: Turns::new(1),
             hosts: Hosts::new(),
             requests: Cell::new(0),
@@ -216,27 +221,34 @@ impl Mux {
     /// Ends when nothing has been held for the configured time.
     async fn idle(&self) {
         loop {
-            let holds = !self.held.borrow().is_empty() || self.requests.get() > 0;
+            let holds = self.attached() > 0 || self.requests.get() > 0;
             if holds {
                 self.activity.notified().await;
                 continue;
             }
             let quiet = tokio::time::timeout(self.idle_exit, self.activity.notified()).await;
-            let holds = !self.held.borrow().is_empty() || self.requests.get() > 0;
+            let holds = self.attached() > 0 || self.requests.get() > 0;
             if quiet.is_err() && !holds {
                 return;
             }
         }
     }
 
+    /// How many attachments there are.
+    fn attached(&self) -> usize {
+        let held = self.held.borrow().len();
+        held.saturating_add(self.watched.borrow().len())
+    }
+
     /// Leaves every session running, disconnected.
     async fn let_go(&self) {
-        let all: Vec<_> = self.held.borrow().values().cloned().collect();
+        let mut all: Vec<_> = self.held.borrow().values().cloned().collect();
+        all.extend(self.watched.borrow().values().cloned());
         for held in &all {
             drop(held.detach(None));
         }
         let gone = async {
-            while !self.held.borrow().is_empty() {
+            while self.attached() > 0 {
                 self.activity.notified().await;
             }
         };

@@ -4,9 +4,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use outlast_protocol::control::to_cli::Finished;
+use outlast_protocol::control::to_cli::{FailureKind, Finished};
 use outlast_protocol::control::to_mux::New;
 use outlast_protocol::id::SessionName;
+use outlast_protocol::link::AttachMode;
 use outlast_protocol::link::refusal::RefusalCode;
 use outlast_protocol::link::to_host::{Create, ToHost};
 use tokio::sync::oneshot;
@@ -17,6 +18,7 @@ use super::failure::Failure;
 use super::held::Held;
 use super::hold::live;
 use super::keeper::{Attached, Refusal, attach, jitter};
+use super::registry::Heard;
 use super::remove::end;
 use super::reserve::Reservation;
 use crate::ssh::Prompt;
@@ -79,6 +81,11 @@ async fn create(
     prompt: &dyn Prompt,
     notice: &dyn Fn(String),
 ) -> Result<Rc<Held>, Failure> {
+    // Two who ask for the same session get the same.
+    let _turn = mux.turns.take(request.instance).await;
+    if let Some(held) = made_before(mux, &request)? {
+        return Ok(held);
+    }
     let client = mux.registry.borrow().client();
     let reservation = Reservation::new(mux, request.instance);
     let mut taken = Vec::new();
@@ -100,7 +107,10 @@ async fn create(
             extensions: Vec::new(),
         });
         match make(mux, &request, &create, prompt, notice).await {
-            Ok(attached) => return Ok(mux.keep(request.target, request.surroundings, attached)),
+            Ok(attached) => {
+                let (target, surroundings) = (request.target, request.surroundings);
+                return Ok(mux.keep(target, surroundings, attached, AttachMode::Connect));
+            }
             // Somebody else made a Session1 there: the next number, then.
             Err(refusal)
                 if refusal.code == Some(RefusalCode::NAME_TAKEN) && request.name.is_empty() =>
@@ -111,6 +121,24 @@ async fn create(
         }
     }
     Err(Failure::usage("no free name was found").hint("give one with -n NAME"))
+}
+
+/// The session, if an earlier request with the same instance ID made it.
+fn made_before(mux: &Mux, request: &New) -> Result<Option<Rc<Held>>, Failure> {
+    if let Some(known) = mux.registry.borrow().get(request.instance) {
+        let name = &known.name;
+        if known.target != request.target {
+            let there = &known.target.destination;
+            let message = format!("session {name} has that instance ID, on {there}");
+            return Err(Failure::usage(message).hint("leave --instance-id out to make another"));
+        }
+        if let Heard::Closed(how) | Heard::Broken(how) = &known.heard {
+            let message = format!("session {name} is over: {how}");
+            return Err(Failure::new(FailureKind::SessionLost, message)
+                .hint("leave --instance-id out to make another"));
+        }
+    }
+    Ok(mux.held.borrow().get(&request.instance).cloned())
 }
 
 /// Asks for the session until there is an answer: what is asked for has its instance ID, so the
@@ -142,9 +170,25 @@ async fn make(
         // A host that cannot be reached to begin with is not waited for.
         let lost = asked && refusal.code.is_none() && refusal.failure.passing;
         let Some(pause) = pauses.next().filter(|_| lost) else {
-            return Err(refusal);
+            return Err(if lost {
+                perhaps_made(request, refusal)
+            } else {
+                refusal
+            });
         };
         notice(format!("{}; asking again", refusal.failure.message));
         tokio::time::sleep(jitter(*pause)).await;
+    }
+}
+
+/// The connection was lost behind the request for good: it may have been carried out.
+fn perhaps_made(request: &New, refusal: Refusal) -> Refusal {
+    let hint = format!(
+        "the same with `--instance-id {}` asks for that session again and makes no second one",
+        request.instance
+    );
+    Refusal {
+        failure: refusal.failure.hint(hint),
+        ..refusal
     }
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use outlast_protocol::control::to_cli::Record as Told;
+use outlast_protocol::control::to_cli::{FailureKind, Record as Told};
 use outlast_protocol::control::to_mux::{Receive, ToMux};
 use outlast_protocol::id::{InvocationId, Seq};
 use outlast_protocol::link::AttachMode;
@@ -12,20 +12,63 @@ use super::Mux;
 use super::caller::{Caller, Stop};
 use super::failure::Failure;
 use super::held::{Heard, Held, Reader};
-use super::hold::{hold, lost};
+use super::hold::{hold, lost, name_of};
 use super::patience::{ENOUGH, at, gave_up, link_changed};
 
-/// Delivers a session's output to a command line.
-pub(super) async fn run(mux: &Rc<Mux>, caller: &mut Caller, request: Receive) -> Result<(), Stop> {
-    let surroundings = request.surroundings.clone();
-    let held = hold(
-        mux,
-        caller,
-        request.instance,
-        AttachMode::Connect,
-        surroundings,
-    )
-    .await?;
+/// Delivers a session's output to a command line, which may only want to look.
+pub(super) async fn run(
+    mux: &Rc<Mux>,
+    caller: &mut Caller,
+    request: Receive,
+    read_only: bool,
+) -> Result<(), Stop> {
+    let held = attach(mux, caller, &request, read_only).await?;
+    let mut done = deliver(mux, caller, &request, &held).await;
+    if done.is_ok() && held.is_broken() {
+        // All that is left was delivered; that there may have been more is no success.
+        done = Err(lost(mux, &held).into());
+    }
+    if !held.kept.get() && !held.has_readers() {
+        mux.let_go_of(&held);
+    }
+    mux.save();
+    done
+}
+
+/// The session as the user connected to it; connected to now if he has not.
+async fn attach(
+    mux: &Rc<Mux>,
+    caller: &mut Caller,
+    request: &Receive,
+    read_only: bool,
+) -> Result<Rc<Held>, Stop> {
+    let instance = request.instance;
+    let held = mux.held.borrow().contains_key(&instance);
+    let mode = if read_only || (!held && mux.watched(instance).is_some()) {
+        AttachMode::ReadOnly
+    } else {
+        AttachMode::Connect
+    };
+    let attached = hold(mux, caller, instance, mode, request.surroundings.clone()).await;
+    attached.map_err(|stop| match stop {
+        Stop::Failed(failure) if failure.kind == FailureKind::Busy => {
+            let name = name_of(mux, instance);
+            let hint = format!(
+                "`outlast receive --read-only {name}` reads along and takes nothing from anybody; \
+                 `outlast connect --steal {name}` takes it over"
+            );
+            Stop::Failed(failure.hint(hint))
+        }
+        other => other,
+    })
+}
+
+async fn deliver(
+    mux: &Rc<Mux>,
+    caller: &mut Caller,
+    request: &Receive,
+    held: &Rc<Held>,
+) -> Result<(), Stop> {
     // A command line that was here before knows by this that it is back.
     caller.sessions(mux, &[held.instance]);
     let cursor = {
@@ -43,22 +86,15 @@ pub(super) async fn run(mux: &Rc<Mux>, caller: &mut Caller, request: Receive) ->
     let replay = request.from.is_some();
     let mut delivery = Delivery {
         mux,
-        held: &held,
-        request: &request,
+        held,
+        request,
         reader,
         replay,
         sent: None,
         consumed: None,
         end: None,
     };
-    let done = delivery.deliver(caller).await;
-    mux.save();
-    if held.is_broken() {
-        // All that is left was delivered; that there may have been more is no success.
-        done?;
-        return Err(lost(mux, &held).into());
-    }
-    done
+    delivery.deliver(caller).await
 }
 
 struct Delivery<'a> {

@@ -4,7 +4,7 @@ use globset::Glob;
 use outlast_protocol::control::target::Target;
 use outlast_protocol::id::{ClientId, InstanceId, InvocationId, SessionName, is_instance_prefix};
 use outlast_protocol::link::cursor::Cursor;
-use outlast_protocol::session::{End, Life, SessionInfo};
+use outlast_protocol::session::{End, Holder, Life, SessionInfo};
 use outlast_rendezvous::{DirectoryError, PrivateDirectory};
 use serde::{Deserialize, Serialize};
 
@@ -226,14 +226,7 @@ impl Registry {
             .holder
             .as_ref()
             .filter(|holder| holder.client != own)
-            .map(|holder| {
-                let from = if holder.address.is_empty() {
-                    String::new()
-                } else {
-                    format!(" ({})", holder.address)
-                };
-                format!("{}@{}{from}", holder.user, holder.host)
-            });
+            .map(holder_words);
         known.heard = match &info.life {
             Life::Live => Heard::Live,
             Life::Ended(end) => Heard::Closed(words(end)),
@@ -342,6 +335,21 @@ impl Registry {
                 .hint("`outlast get` lists them; `outlast get HOST` finds those made elsewhere"));
         }
         Ok(matching)
+    }
+}
+
+/// Who holds a session, in words.
+pub(super) fn holder_words(holder: &Holder) -> String {
+    let Holder {
+        user,
+        host,
+        address,
+        ..
+    } = holder;
+    if address.is_empty() {
+        format!("{user}@{host}")
+    } else {
+        format!("{user}@{host} ({address})")
     }
 }
 

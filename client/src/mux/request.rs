@@ -96,7 +96,8 @@ async fn answer(
         ToMux::Disconnect(request) => hold::disconnect(mux, caller, request).await,
         ToMux::Remove(request) => remove::remove(mux, caller, request).await,
         ToMux::Invoke(request) => invoke::run(mux, caller, request, body).await,
-        ToMux::Receive(request) => receive::run(mux, caller, request).await,
+        ToMux::Receive(request) => receive::run(mux, caller, request, false).await,
+        ToMux::Watch(request) => receive::run(mux, caller, request.into(), true).await,
         ToMux::MuxStatus(_) => {
             caller.send(&ToCli::MuxReport(report(mux)), Bytes::new());
             Ok(())
@@ -115,7 +116,7 @@ fn report(mux: &Mux) -> MuxReport {
         program: greeting().program,
         started_ms: mux.started_ms,
         connections: mux.hosts.report(),
-        attached: u32::try_from(mux.held.borrow().len()).unwrap_or(u32::MAX),
+        attached: u32::try_from(mux.attached()).unwrap_or(u32::MAX),
         idle_exit_s: u32::try_from(mux.idle_exit.as_secs()).unwrap_or(u32::MAX),
     }
 }

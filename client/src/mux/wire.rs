@@ -11,10 +11,10 @@ use outlast_protocol::link::to_client::ToClient;
 use outlast_protocol::link::to_host::ToHost;
 use outlast_rendezvous::machine::{host_name, user_name};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
-use tokio::time::Instant;
 
 use super::failure::{Failure, MISSING};
 use super::transport::{Diagnose, Stream};
+use super::waking::{Waking, boot_time};
 
 const READ: usize = 64 * 1024;
 /// What to do where the remote end greets by half.
@@ -31,7 +31,8 @@ pub(super) struct Wire {
     link: ClientLink,
     scratch: Vec<u8>,
     outbox: VecDeque<Bytes>,
-    origin: Instant,
+    origin: Duration,
+    waking: Waking,
     diagnose: Diagnose,
     computer: String,
     /// Whether the remote end closed its side before it greeted.
@@ -57,8 +58,9 @@ impl Wire {
         stream: Stream,
         diagnose: Diagnose,
         computer: &str,
+        waking: Waking,
     ) -> Result<Self, Failure> {
-        let origin = Instant::now();
+        let origin = boot_time();
         let (read, write) = tokio::io::split(stream);
         let link = ClientLink::new(Duration::ZERO, greeting());
         let scratch = vec![0; READ];
@@ -71,6 +73,7 @@ impl Wire {
             scratch,
             outbox,
             origin,
+            waking,
             diagnose,
             computer,
             ended: false,
@@ -126,16 +129,21 @@ impl Wire {
         }
     }
 
+    /// How long the link has been there, the computer's sleep included.
+    fn age(&self) -> Duration {
+        boot_time().saturating_sub(self.origin)
+    }
+
     async fn step(&mut self) -> Result<(), WireError> {
         self.collect();
-        let deadline = self.origin + self.link.poll_timeout();
+        let pause = self.link.poll_timeout().saturating_sub(self.age());
         tokio::select! {
             read = self.read.read(&mut self.scratch) => {
                 let count = read?;
                 if count == 0 {
                     return Err(WireError::Ended);
                 }
-                let now = self.origin.elapsed();
+                let now = self.age();
                 self.link.handle_input(now, self.scratch.get(..count).unwrap_or_default())?;
             }
             written = write_some(&mut self.write, &self.outbox), if !self.outbox.is_empty() => {
@@ -145,9 +153,8 @@ impl Wire {
                 }
                 consume(&mut self.outbox, count);
             }
-            () = tokio::time::sleep_until(deadline) => {
-                self.link.handle_timeout(self.origin.elapsed())?;
-            }
+            () = tokio::time::sleep(pause) => self.link.handle_timeout(self.age())?,
+            () = self.waking.rung() => self.link.handle_timeout(self.age())?,
         }
         Ok(())
     }

@@ -43,6 +43,9 @@ pub struct ResultObject {
     /// Output bytes that are lost; absent if there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing_bytes: Option<u64>,
+    /// Why there is no outcome; absent if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// Bytes as JSON can hold them: as text, or else in base64.

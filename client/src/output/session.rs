@@ -19,8 +19,22 @@ pub struct SessionObject {
     disconnected_on: Option<String>,
     expires_on: Option<String>,
     running: Option<String>,
-    /// Why it is Closed or Broken, or who else holds it, in words.
+    /// Why it is over, or who else holds it, in words.
     note: Option<String>,
+    /// The invocation that was started in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invocation_id: Option<String>,
+}
+
+impl SessionObject {
+    /// A session in which that invocation was started.
+    #[must_use]
+    pub fn started(session: &Session, invocation: Option<&str>) -> Self {
+        Self {
+            invocation_id: invocation.map(str::to_owned),
+            ..Self::from(session)
+        }
+    }
 }
 
 impl From<&Session> for SessionObject {
@@ -38,7 +52,8 @@ impl From<&Session> for SessionObject {
             disconnected_on: session.disconnected_ms.and_then(time),
             expires_on: session.expires_ms.and_then(time),
             running: session.running.map(|invocation| invocation.to_string()),
-            note: Some(session.note.clone()).filter(|note| !note.is_empty()),
+            note: (!session.note.is_empty()).then(|| session.note.clone()),
+            invocation_id: None,
         }
     }
 }

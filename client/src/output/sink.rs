@@ -150,6 +150,7 @@ impl Collected {
             stderr_base64,
             duration_ms: duration_ms.map(|(ended, started)| ended.saturating_sub(started)),
             missing_bytes: None,
+            error: None,
         }
     }
 }

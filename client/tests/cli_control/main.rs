@@ -231,7 +231,8 @@ fn json_tells_how_it_went_in_every_session() {
             { "computer_name": "server2", "name": "two",
               "instance_id": "00000000-0000-0000-0000-000000000002",
               "invocation_id": ids[1], "outcome": "unreachable", "exit_code": null,
-              "signal": null, "stdout": "", "stderr": "", "duration_ms": null },
+              "signal": null, "stdout": "", "stderr": "", "duration_ms": null,
+              "error": "connection refused" },
         ])
     );
     assert_eq!(

@@ -26,6 +26,7 @@ messages! {
         0x09 Receive,
         0x0a MuxStatus,
         0x0b MuxStop,
+        0x0c Watch,
         0x10 Stdin bulk,
         0x11 StdinEnd,
         0x12 Consumed,
@@ -157,6 +158,60 @@ pub struct Receive {
     pub reconnect_for_ms: u64,
     /// Of the caller.
     pub surroundings: Surroundings,
+}
+
+/// Receives output through a read-only attachment: the session is not taken from anybody, and
+/// what is consumed does not count as received by the session's holder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    /// Of which session.
+    pub instance: InstanceId,
+    /// From where; none is what this client has not received yet.
+    pub from: Option<From>,
+    /// Stay until what runs and waits is over.
+    pub follow: bool,
+    /// How long to try to get a lost connection back, in milliseconds.
+    pub reconnect_for_ms: u64,
+    /// Of the caller.
+    pub surroundings: Surroundings,
+}
+
+impl core::convert::From<Watch> for Receive {
+    fn from(watch: Watch) -> Self {
+        let Watch {
+            instance,
+            from,
+            follow,
+            reconnect_for_ms,
+            surroundings,
+        } = watch;
+        Self {
+            instance,
+            from,
+            follow,
+            reconnect_for_ms,
+            surroundings,
+        }
+    }
+}
+
+impl core::convert::From<Receive> for Watch {
+    fn from(receive: Receive) -> Self {
+        let Receive {
+            instance,
+            from,
+            follow,
+            reconnect_for_ms,
+            surroundings,
+        } = receive;
+        Self {
+            instance,
+            from,
+            follow,
+            reconnect_for_ms,
+            surroundings,
+        }
+    }
 }
 
 /// Asks what the mux holds.

@@ -123,15 +123,20 @@ impl Attachment {
         self.say(submit.into(), body);
     }
 
-    /// Takes up again the standard input of an invocation submitted earlier, from `offset` on.
+    /// The standard input of an invocation will be given from `offset` on, by whoever gives it
+    /// now. What somebody else gave before and the command has not taken is forgotten: this one
+    /// gives it again.
     pub fn resume_input(&mut self, invocation: InvocationId, offset: u64) {
+        let known = self.inputs.remove(&invocation).unwrap_or_default();
+        let taken = known.taken.max(offset);
         let input = Input {
-            taken: offset,
+            taken,
             given: offset,
-            sent: offset,
+            sent: taken,
+            closed: known.closed,
             ..Input::default()
         };
-        self.inputs.entry(invocation).or_insert(input);
+        self.inputs.insert(invocation, input);
     }
 
     /// The host's answer to a submission, or its refusal.
@@ -245,11 +250,12 @@ impl Attachment {
                 self.outbox.push_back((message.into(), part));
             }
         }
-        if input.ended && !input.end_sent && input.sent == input.given {
+        // Sent can be above what was given: the command had taken more from somebody else before.
+        if input.ended && !input.end_sent && input.sent >= input.given {
             input.end_sent = true;
             let message = StdinEnd {
                 invocation,
-                offset: input.given,
+                offset: input.sent,
             };
             self.outbox.push_back((message.into(), Bytes::new()));
         }
@@ -515,6 +521,55 @@ mod tests {
         attachment.stdin_end(id);
         let rest = (Some(10 + STDIN_WINDOW), vec![2, 3], true);
         assert_eq!(stdin_of(&drain(&mut attachment)), rest);
+    }
+
+    /// The same command sent again from another terminal, with the same input from its beginning.
+    #[test]
+    fn input_given_anew_replaces_what_was_given_and_not_taken() {
+        let id = InvocationId(Uuid::from_u128(1));
+        let mut attachment = Attachment::default();
+        attachment.link_up();
+        attachment.submit(submit(id), Bytes::new());
+        attachment.stdin(id, Bytes::from_static(b"hello wo"));
+        let taken = |offset| StdinTaken {
+            invocation: id,
+            offset,
+            closed: false,
+        };
+        attachment.stdin_taken(&taken(3));
+        drain(&mut attachment);
+        attachment.resume_input(id, 0);
+        attachment.submit(submit(id), Bytes::new());
+        attachment.stdin(id, Bytes::from_static(b"he"));
+        attachment.stdin(id, Bytes::from_static(b"llo world"));
+        attachment.stdin_end(id);
+        assert_eq!(
+            stdin_of(&drain(&mut attachment)),
+            (Some(3), b"lo world".to_vec(), true)
+        );
+    }
+
+    #[test]
+    fn input_given_anew_that_is_shorter_ends_where_the_command_is() {
+        let id = InvocationId(Uuid::from_u128(1));
+        let mut attachment = Attachment::default();
+        attachment.link_up();
+        attachment.resume_input(id, 0);
+        attachment.submit(submit(id), Bytes::new());
+        attachment.submitted(&Submitted {
+            invocation: id,
+            ahead: 0,
+            stdin_offset: 9,
+            from: Seq(1),
+        });
+        attachment.stdin(id, Bytes::from_static(b"short"));
+        attachment.stdin_end(id);
+        let said = drain(&mut attachment);
+        let end = said.iter().find_map(|(message, _)| match message {
+            ToHost::StdinEnd(end) => Some(end.offset),
+            _ => None,
+        });
+        assert_eq!((stdin_of(&said).1, end), (vec![], Some(9)));
     }
 
     #[test]

@@ -68,8 +68,8 @@ impl Cursor {
 
     /// An invocation's own reader is there: what it will get is not to be delivered by another.
     pub fn begin(&mut self, invocation: InvocationId, from: Seq) {
-        // One that is taken up again has records that may have been received with the rest.
-        let upto = Seq(from.0.saturating_sub(1)).max(self.base);
+        // Of a command that is asked for again, a reader of everything may have had a part.
+        let upto = self.base.max(Seq(from.0.saturating_sub(1)));
         self.apart.entry(invocation).or_insert(Apart {
             upto,
             whole_from: None,
@@ -82,6 +82,14 @@ impl Cursor {
             && apart.upto.next().0.saturating_sub(from.0) == records
         {
             apart.whole_from = Some(from);
+        }
+        // All of it was received before.
+        if self
+            .apart
+            .get(&invocation)
+            .is_some_and(|apart| apart.upto == self.base)
+        {
+            self.apart.remove(&invocation);
         }
         self.compact();
     }
@@ -181,6 +189,20 @@ mod tests {
         cursor.begin(id(1), Seq(3));
         assert!(!cursor.wants(Some(id(1)), Seq(9)));
         assert!(cursor.wants(Some(id(1)), Seq(10)));
+    }
+
+    #[test]
+    fn asking_again_for_what_was_received_changes_nothing() {
+        let received = Cursor {
+            base: Seq(20),
+            apart: BTreeMap::new(),
+        };
+        let mut cursor = received.clone();
+        cursor.begin(id(1), Seq(3));
+        cursor.received(id(1), Seq(7));
+        assert!(!cursor.wants(Some(id(1)), Seq(8)), "it was received before");
+        cursor.finish(id(1), Seq(3), 5);
+        assert_eq!(cursor, received);
     }
 
     #[test]

@@ -34,6 +34,10 @@ messages! {
     }
 }
 
+/// Name of the extension of [`Attach`] by which a client that steals promises to say something as
+/// soon as it is attached; only then the session changes hands. Its value is empty.
+pub const CONFIRMS: &str = "confirms";
+
 /// Asks for all sessions of the user on this computer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct List {

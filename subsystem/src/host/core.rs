@@ -22,6 +22,7 @@ use super::outcomes::Outcomes;
 use super::places::Places;
 use super::progress::{Progress, Wait};
 use super::reader::Reader;
+use super::standing::{Standing, Verdict};
 use super::surroundings::Surroundings;
 use crate::log::{Log, Position};
 use crate::registry::{Meta, MetaLife};
@@ -50,6 +51,8 @@ pub(super) struct Core {
     unattended_since: Option<Duration>,
     /// Set when a client asked for the end.
     removal: bool,
+    /// When the session ended, on the boot-time clock.
+    ended_at: Option<Duration>,
     /// Set when a client has heard of the end.
     end_heard: bool,
 }
@@ -234,6 +237,7 @@ impl Core {
             progress: Progress::default(),
             unattended_since,
             removal: false,
+            ended_at: None,
             end_heard: false,
         }
     }
@@ -296,7 +300,10 @@ impl Core {
     pub(super) fn over(&self) -> Option<(RefusalCode, String)> {
         match &self.life {
             Life::Live => None,
-            Life::Ended(_) => Some((RefusalCode::ENDED, "the session has ended".to_owned())),
+            Life::Ended(end) => Some((
+                RefusalCode::ENDED,
+                format!("the session has ended: {}", words(end)),
+            )),
             Life::Broken(reason) => Some((
                 RefusalCode::BROKEN,
                 format!("the session is broken: {reason}"),
@@ -378,22 +385,30 @@ impl Core {
         self.end_heard && self.consumption.is_complete()
     }
 
+    /// What is to be done about the session's life now.
+    pub(super) fn verdict(&self) -> Verdict {
+        let standing = Standing {
+            live: self.is_live(),
+            removal: self.removal,
+            idle_deadline: self.idle_deadline(),
+            done: self.is_received() && self.holding.is_free(),
+            ended_at: self.ended_at,
+        };
+        standing.verdict(self.surroundings.boot_time())
+    }
+
     fn end(&mut self, end: End) {
         if !self.is_live() {
             return;
         }
-        let reason = match &end {
-            End::Shell(status) => format!("the session's shell ended with {status}"),
-            End::Removed => "the session was removed".to_owned(),
-            End::IdleTimeout => "the session's idle timeout passed".to_owned(),
-            End::OpenFailed(reason) => reason.clone(),
-        };
+        let reason = words(&end);
         for invocation in self.invocations.abandon() {
             let outcome = Outcome::SessionEnded(reason.clone());
             self.record(invocation, RecordKind::Completed(outcome), Bytes::new());
         }
         self.life = Life::Ended(end.clone());
         self.meta.life = MetaLife::Ended(end);
+        self.ended_at = Some(self.surroundings.boot_time());
         self.save();
     }
 
@@ -418,13 +433,20 @@ impl Core {
     }
 
     /// Attaches a client, if nobody stands in the way.
-    pub(super) fn attach(&mut self, holder: Holder, mode: AttachMode) -> Attaching {
-        let attaching = self.holding.attach(holder, mode);
+    pub(super) fn attach(&mut self, holder: Holder, mode: AttachMode, confirms: bool) -> Attaching {
+        let attaching = self.holding.attach(holder, mode, confirms);
         if matches!(attaching, Attaching::Granted(_)) {
             self.unattended_since = None;
             self.meta.disconnected_ms = None;
         }
         attaching
+    }
+
+    /// Gives the session to a client that was promised it.
+    pub(super) fn take_over(&mut self, lease: Lease, holder: Holder) {
+        self.holding.take_over(lease, holder);
+        self.unattended_since = None;
+        self.meta.disconnected_ms = None;
     }
 
     /// The link of that lease is gone.
@@ -489,5 +511,14 @@ impl Core {
             next: self.log.next(),
             ..self.meta.info(self.life.clone())
         }
+    }
+}
+
+fn words(end: &End) -> String {
+    match end {
+        End::Shell(status) => format!("the session's shell ended with {status}"),
+        End::Removed => "the session was removed".to_owned(),
+        End::IdleTimeout => "the session's idle timeout passed".to_owned(),
+        End::OpenFailed(reason) => reason.clone(),
     }
 }

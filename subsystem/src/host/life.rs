@@ -4,7 +4,6 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use outlast_protocol::limits::ENDED_RETENTION;
 use outlast_protocol::session::End;
 use outlast_rendezvous::failpoint;
 use rustix::time::{
@@ -12,55 +11,28 @@ use rustix::time::{
     timerfd_settime,
 };
 
-use super::core::{Core, Session};
+use super::core::Session;
 use super::descriptor::Descriptor;
+use super::standing::Verdict;
 
 /// Waits until the session is over and nobody wants anything of it any more.
 pub(super) async fn watch(session: &Rc<Session>) {
     let timer = Alarm::new();
-    while session.core().is_live() {
-        let due = due(&session.core());
-        if let Some(end) = due {
-            if end == End::IdleTimeout {
-                failpoint::reach("host.expires");
+    loop {
+        // Looked at and acted on in one step: an attach comes before it or after it.
+        let verdict = session.core().verdict();
+        match verdict {
+            Verdict::Ends(end) => {
+                if end == End::IdleTimeout {
+                    failpoint::reach("host.expires");
+                }
+                session.end(end);
             }
-            session.end(end);
-            break;
-        }
-        let deadline = session.core().idle_deadline();
-        tokio::select! {
-            () = session.life() => {}
-            () = wait(session, &timer, deadline) => {}
-        }
-    }
-    if !session.core().removal_requested() {
-        linger(session, &timer).await;
-    }
-}
-
-/// How the session is to end, if it is time.
-pub(super) fn due(core: &Core) -> Option<End> {
-    if core.removal_requested() {
-        return Some(End::Removed);
-    }
-    let now = core.surroundings.boot_time();
-    let expired = core.idle_deadline().is_some_and(|deadline| deadline <= now);
-    expired.then_some(End::IdleTimeout)
-}
-
-/// Whether nobody wants anything more of a session that is over.
-pub(super) fn is_settled(core: &Core) -> bool {
-    core.removal_requested() || (core.is_received() && core.holding.is_free())
-}
-
-/// Stays until somebody has received the rest, at most for the retention time.
-async fn linger(session: &Rc<Session>, timer: &Option<Alarm>) {
-    let now = || session.core().surroundings.boot_time();
-    let until = now().saturating_add(Duration::from_secs(ENDED_RETENTION.into()));
-    while now() < until && !is_settled(&session.core()) {
-        tokio::select! {
-            () = session.life() => {}
-            () = wait(session, timer, Some(until)) => {}
+            Verdict::Leaves => return,
+            Verdict::Stays(until) => tokio::select! {
+                () = session.life() => {}
+                () = wait(session, &timer, until) => {}
+            },
         }
     }
 }

@@ -27,6 +27,7 @@ mod recovered;
 mod shell;
 #[cfg(feature = "simulation")]
 pub mod simulation;
+mod standing;
 mod submission;
 mod surroundings;
 

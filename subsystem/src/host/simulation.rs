@@ -28,9 +28,9 @@ use super::clock::Clock;
 use super::core::Session;
 use super::course::NextInput;
 use super::ledger::Ledger;
-use super::life;
 use super::link::machine::Link as Machine;
 use super::progress::Wait;
+use super::standing::Verdict;
 use super::surroundings::Surroundings;
 use crate::log::{Cursor, Log, MAX_PAYLOAD, Policy, Record, Status};
 use crate::registry::{Meta, MetaLife};
@@ -266,13 +266,14 @@ impl Host {
         if !self.is_live() {
             return None;
         }
-        let due = life::due(&self.session.core());
-        match due {
-            Some(end) => {
+        let verdict = self.session.core().verdict();
+        match verdict {
+            Verdict::Ends(end) => {
                 self.session.end(end);
                 None
             }
-            None => self.session.core().idle_deadline(),
+            Verdict::Stays(until) => until,
+            Verdict::Leaves => None,
         }
     }
 
@@ -285,7 +286,7 @@ impl Host {
     /// Whether nobody wants anything more of a session that is over.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        !self.is_live() && life::is_settled(&self.session.core())
+        self.session.core().verdict() == Verdict::Leaves
     }
 
     /// The session as it is now.

@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::io::Errno;
 
-use crate::registry::{Entry, HostState, MetaLife};
+use crate::registry::{Entry, HostState};
 
 /// Looked at this often where the system tells of no change, as some network file systems do not.
 const LOOK: Duration = Duration::from_secs(1);
@@ -40,7 +40,8 @@ pub(super) fn wait(entry: &Entry, most: Duration) {
 /// Whether there is a host that does not listen yet.
 fn is_opening(entry: &Entry) -> bool {
     let starting = match entry.meta() {
-        Ok(meta) => meta.life == MetaLife::Opening,
+        // Its life is written down as begun a moment before it listens.
+        Ok(meta) => meta.life.is_live(),
         // Its host has the lock already, and writes that file next.
         Err(_) => true,
     };

@@ -13,9 +13,9 @@ use outlast_protocol::id::{InvocationId, Lease};
 use outlast_protocol::link::AttachMode;
 use outlast_protocol::link::refusal::RefusalCode;
 use outlast_protocol::link::to_client::{Refused, ToClient};
-use outlast_protocol::link::to_host::ToHost;
+use outlast_protocol::link::to_host::{CONFIRMS, ToHost};
 use outlast_protocol::message::DecodeError;
-use outlast_protocol::session::SessionInfo;
+use outlast_protocol::session::{Holder, SessionInfo};
 
 use crate::host::core::Session;
 use crate::host::reader::Reader;
@@ -35,6 +35,8 @@ pub(super) struct Conversation {
     address: String,
     hello: Option<Hello>,
     lease: Option<Lease>,
+    /// A lease that counts from the next thing this client says.
+    promised: Option<(Lease, Holder)>,
     replies: VecDeque<ToClient>,
     readers: VecDeque<Reader>,
     inputs: BTreeMap<InvocationId, (u64, bool)>,
@@ -49,6 +51,7 @@ impl Conversation {
             address,
             hello: None,
             lease: None,
+            promised: None,
             replies: VecDeque::new(),
             readers: VecDeque::new(),
             inputs: BTreeMap::new(),
@@ -86,6 +89,7 @@ impl Conversation {
                 return if unknown { Turn::GoesOn } else { Turn::Over };
             }
         };
+        self.take_over();
         if let Some(lease) = self.lease {
             if !self.session.core().holding.is_attached(lease) {
                 // Fenced: whatever an attachment that lost the session still says is void.
@@ -98,9 +102,12 @@ impl Conversation {
                 self.hello = Some(hello);
                 Turn::GoesOn
             }
-            ToHost::Attach(attach) => self.attach(0x04, attach.client, attach.mode),
+            ToHost::Attach(attach) => {
+                let confirms = attach.extensions.iter().any(|wish| wish.name == CONFIRMS);
+                self.attach(0x04, attach.client, attach.mode, confirms)
+            }
             // The session was made for this request, which therefore asks to be attached.
-            ToHost::Create(create) => self.attach(0x03, create.client, AttachMode::Connect),
+            ToHost::Create(create) => self.attach(0x03, create.client, AttachMode::Connect, false),
             other => self.unexpected(&other),
         }
     }
@@ -119,7 +126,8 @@ impl Conversation {
 impl Drop for Conversation {
     fn drop(&mut self) {
         let mut core = self.session.core();
-        if let Some(lease) = self.lease.take() {
+        let promised = self.promised.take().map(|(lease, _)| lease);
+        if let Some(lease) = self.lease.take().or(promised) {
             for reader in &self.readers {
                 core.close(lease, reader);
             }

@@ -24,7 +24,13 @@ use crate::host::submission;
 use crate::refuse::{Explain, refused};
 
 impl Conversation {
-    pub(super) fn attach(&mut self, request: u8, client: ClientId, mode: AttachMode) -> Turn {
+    pub(super) fn attach(
+        &mut self,
+        request: u8,
+        client: ClientId,
+        mode: AttachMode,
+        confirms: bool,
+    ) -> Turn {
         let Some(hello) = &self.hello else {
             self.refuse(refused(
                 request,
@@ -41,23 +47,24 @@ impl Conversation {
             since_ms: self.session.core().surroundings.wall_ms(),
         };
         let mut core = self.session.core();
-        match core.attach(holder, mode) {
+        match core.attach(holder.clone(), mode, confirms) {
             Attaching::Granted(lease) => {
                 failpoint::reach("host.attached");
                 let info = core.info();
-                let hello = core.surroundings.greeting.clone();
-                self.told = Some(SessionInfo {
-                    first: Seq(0),
-                    next: Seq(0),
-                    ..info.clone()
-                });
                 drop(core);
                 self.lease = Some(lease);
-                let attached = Attached { hello, lease, info };
-                self.replies.push_back(ToClient::Attached(attached));
+                self.attached(lease, info);
                 // A client that lost the session has to hear of it.
                 self.session.changed();
                 self.session.ring_life();
+                Turn::GoesOn
+            }
+            Attaching::Promised(lease) => {
+                failpoint::reach("host.promised");
+                let info = core.info();
+                drop(core);
+                self.promised = Some((lease, holder));
+                self.attached(lease, info);
                 Turn::GoesOn
             }
             Attaching::Held(other) => {
@@ -68,6 +75,31 @@ impl Conversation {
                 Turn::Over
             }
         }
+    }
+
+    fn attached(&mut self, lease: Lease, info: SessionInfo) {
+        self.told = Some(SessionInfo {
+            first: Seq(0),
+            next: Seq(0),
+            ..info.clone()
+        });
+        let hello = self.session.core().surroundings.greeting.clone();
+        let attached = Attached { hello, lease, info };
+        self.replies.push_back(ToClient::Attached(attached));
+    }
+
+    /// A client that was promised the session has shown that it is there to hold it.
+    pub(super) fn take_over(&mut self) {
+        let Some((lease, mut holder)) = self.promised.take() else {
+            return;
+        };
+        let mut core = self.session.core();
+        holder.since_ms = core.surroundings.wall_ms();
+        core.take_over(lease, holder);
+        drop(core);
+        self.lease = Some(lease);
+        self.session.changed();
+        self.session.ring_life();
     }
 
     pub(super) fn handle_attached(&mut self, lease: Lease, message: ToHost, body: Bytes) -> Turn {
@@ -93,7 +125,11 @@ impl Conversation {
                 }));
             }
             ToHost::Pong(_) => {}
-            ToHost::Detach(detach) => return self.detach(lease, &detach),
+            ToHost::Detach(detach)
+                if detach.idle_timeout.is_none() || self.session.core().holding.may_ask(lease) =>
+            {
+                return self.detach(lease, &detach);
+            }
             other if !self.session.core().holding.may_ask(lease) => {
                 let text = format!("a read-only attachment cannot {}", other.name());
                 let refusal = refused(other.number(), RefusalCode::READ_ONLY, text);
@@ -175,10 +211,11 @@ impl Conversation {
         for reader in self.readers.drain(..) {
             core.close(lease, &reader);
         }
-        core.detach(lease);
-        if !core.is_live() {
+        // What only a watcher heard is still to be told to who had the session.
+        if !core.is_live() && core.holding.may_write(lease) {
             core.note_end_heard();
         }
+        core.detach(lease);
         let info = core.info();
         drop(core);
         self.lease = None;
@@ -199,7 +236,7 @@ impl Conversation {
             let hint = if code == RefusalCode::BROKEN {
                 "`outlast receive` reads what there is of its output; `outlast remove` clears it away"
             } else {
-                ""
+                "`outlast new` starts a fresh one"
             };
             self.refuse(refuse(code, text).hint(hint));
             return;
