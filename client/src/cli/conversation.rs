@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use outlast_protocol::control::session::Session;
-use outlast_protocol::control::to_cli::{Record, ToCli};
+use outlast_protocol::control::to_cli::{FailureKind, Record, ToCli};
 use outlast_protocol::control::to_mux::{Cancel, Consumed, Invoke, Receive, Stdin, StdinEnd};
 use outlast_protocol::id::Seq;
 use outlast_protocol::link::{From, Level};
@@ -114,13 +114,19 @@ impl Conversation {
     pub(super) async fn run(&mut self) -> Result<(), Error> {
         let mut wait = WAIT.0;
         loop {
-            match self.attempt().await {
+            let away = match self.attempt().await {
                 Ok(End::Finished) => return Ok(()),
-                Ok(End::Lost) => {}
+                Ok(End::Lost) => None,
                 // All was said and done before the mux was lost.
                 Err(Error::Refused(_)) if self.broken && self.is_over() => return Ok(()),
+                // The next mux is there, and the network is not: what was begun is waited for.
+                Err(error @ Error::Refused(_))
+                    if self.lost_since.is_some() && error.kind() == FailureKind::Unreachable =>
+                {
+                    Some(error)
+                }
                 Err(error) => return Err(error),
-            }
+            };
             if self.lost_since.is_none() {
                 self.lost_since = Some(Instant::now());
                 wait = WAIT.0;
@@ -128,7 +134,7 @@ impl Conversation {
                 self.show(|sink, session, page| sink.interrupted(session, reason, page))
                     .await?;
             } else {
-                self.have_patience()?;
+                self.have_patience(away)?;
                 tokio::time::sleep(wait).await;
                 wait = wait.saturating_mul(2).min(WAIT.1);
             }
@@ -140,11 +146,12 @@ impl Conversation {
         self.outcome.is_some() && matches!(self.ask, Ask::Invoke(..))
     }
 
-    fn have_patience(&self) -> Result<(), Error> {
+    /// An error when there is no patience left: why the next mux is of no use, where there is one.
+    fn have_patience(&self, away: Option<Error>) -> Result<(), Error> {
         let since = self.lost_since.map(|since| since.elapsed());
         match (since, self.reconnect_for.duration()) {
             (Some(since), Some(limit)) if since >= limit => {
-                Err(Error::MuxLost(self.reconnect_for.to_string()))
+                Err(away.unwrap_or_else(|| Error::MuxLost(self.reconnect_for.to_string())))
             }
             _ => Ok(()),
         }
@@ -260,7 +267,12 @@ impl Conversation {
         connection: &mut Connection,
     ) -> Result<Batch, Error> {
         let mut batch = Batch::default();
-        if self.lost_since.take().is_some() {
+        // Words on the way to a session do not mean that it is there.
+        let arrived = !matches!(
+            message,
+            ToCli::Failed(_) | ToCli::Notice(_) | ToCli::Question(_)
+        );
+        if arrived && self.lost_since.take().is_some() {
             self.sink.resumed(&self.session, &mut batch.page);
         }
         let mut next = Some((message, body));
