@@ -14,6 +14,10 @@ in sshd_config. On the client, `outlast new HOST` then makes a session.
 Options: --version, --help
 Environment: OUTLAST_SESSION_DIR  directory of the sessions
                                   (default: ~/.local/state/outlast/<machine-id>)
+             OUTLAST_SESSION_QUOTA  output a session keeps on disk, in bytes or with
+                                  K, M, G (powers of 1024) behind (default: 64M)
+             OUTLAST_USER_QUOTA   the same for all sessions of the user together
+                                  (default: 1G)
 ";
 
 fn main() -> ExitCode {

@@ -19,6 +19,7 @@ mod listing;
 mod mux;
 mod output;
 mod packaging;
+mod retention;
 mod sessions;
 mod stage;
 mod state;

@@ -14,7 +14,7 @@ use outlast_protocol::link::refusal::Refused;
 use outlast_protocol::link::to_client::{Record, StdinTaken, Submitted, ToClient};
 use outlast_protocol::link::to_host::{Cancel, Detach, End, ReaderOpen, Submit};
 use outlast_protocol::link::{From, Level};
-use outlast_protocol::session::{End as Ending, Holder, IdleTimeout, SessionInfo};
+use outlast_protocol::session::{End as Ending, Holder, IdleTimeout, Life, SessionInfo};
 use outlast_rendezvous::failpoint;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
@@ -272,7 +272,11 @@ impl Held {
         wire: &mut Wire,
         changed: &dyn Fn(&SessionInfo),
     ) -> Result<Over, WireError> {
-        let mut ended = None;
+        // A session may have ended before this link: then it is held for those who read it now.
+        let mut ended = match self.info().life {
+            Life::Ended(end) => Some(end),
+            Life::Live | Life::Broken(_) => None,
+        };
         loop {
             while let Some((message, body)) = self.poll_message() {
                 wire.send(&message, body)?;

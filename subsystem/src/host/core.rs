@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use outlast_protocol::id::{InvocationId, Lease, Seq};
+use outlast_protocol::id::{InvocationId, Lease, ReaderId, Seq};
 use outlast_protocol::link::AttachMode;
 use outlast_protocol::outcome::Outcome;
 use outlast_protocol::record::RecordKind;
@@ -14,10 +14,14 @@ use outlast_rendezvous::PrivateDirectory;
 use tokio::sync::{Notify, watch};
 
 use super::clock::{boot_time, wall_ms};
+use super::consumption::Consumption;
 use super::holding::{Attaching, Holding};
 use super::invocations::Invocations;
+use super::outcomes::Outcomes;
+use super::places::Places;
 use super::progress::{Progress, Wait};
-use crate::log::Log;
+use super::reader::Reader;
+use crate::log::{Log, Position};
 use crate::registry::{Meta, MetaLife};
 
 /// The session's state. Borrowed for single steps, never across an await.
@@ -25,16 +29,21 @@ pub(super) struct Core {
     pub(super) meta: Meta,
     pub(super) log: Log,
     pub(super) invocations: Invocations,
+    pub(super) outcomes: Outcomes,
     pub(super) holding: Holding,
     directory: PrivateDirectory,
-    /// The highest record any reader has acknowledged as consumed.
-    acknowledged: Seq,
-    /// Whether the readers there are get on.
+    /// What nobody has consumed yet.
+    consumption: Consumption,
+    /// Where clients may want to go on reading.
+    places: Places,
+    /// Whether commands in the foreground are read.
     pub(super) progress: Progress,
     /// Since when the session has been idle and unattended, on the boot-time clock.
     unattended_since: Option<Duration>,
     /// Set when a client asked for the end.
     removal: bool,
+    /// Set when a client has heard of the end.
+    end_heard: bool,
 }
 
 /// The session and the bells that are rung when it changes.
@@ -58,12 +67,15 @@ impl Session {
             meta,
             log,
             invocations: Invocations::default(),
+            outcomes: Outcomes::default(),
             holding: Holding::default(),
             directory,
-            acknowledged: Seq(0),
+            consumption: Consumption::default(),
+            places: Places::default(),
             progress: Progress::default(),
             unattended_since: Some(boot_time()),
             removal: false,
+            end_heard: false,
         };
         Rc::new(Self {
             core: RefCell::new(core),
@@ -165,8 +177,13 @@ impl Core {
         kind: RecordKind,
         bytes: Bytes,
     ) -> Seq {
-        let seq = self.log.append(wall_ms(), Some(invocation), kind, bytes);
+        let (now, place) = (wall_ms(), self.log.end());
+        if let RecordKind::Completed(outcome) = &kind {
+            self.outcomes.keep(place, now, invocation, outcome.clone());
+        }
+        let seq = self.log.append(now, Some(invocation), kind, bytes);
         self.log.flush();
+        self.consumption.recorded(invocation, place.seq, seq);
         seq
     }
 
@@ -175,32 +192,71 @@ impl Core {
         self.meta.life.is_live()
     }
 
-    /// How long output must wait for a reader.
-    pub(super) fn wait(&self) -> Wait {
+    /// How long an invocation's output must wait for a reader.
+    pub(super) fn wait(&self, invocation: InvocationId) -> Wait {
         if !self.is_live() {
             return Wait::No;
         }
-        if self.log.would_block(self.acknowledged) {
-            return Wait::ForReader;
+        let now = boot_time();
+        if self.log.would_block() {
+            // Others' unread output fills the quota. That is no reason to hold up a command
+            // whose own reader has read all but the last of it.
+            let read = self.progress.slowest(invocation);
+            return match read {
+                Some(consumed) if self.log.is_near(consumed) => Wait::No,
+                _ => Wait::ForReader,
+            };
         }
-        match self.progress.patience(boot_time()) {
-            Some(left) if self.log.would_lose(self.acknowledged) => Wait::AtMost(left),
+        match self.progress.patience(invocation, now) {
+            Some((consumed, left)) if self.log.would_lose(consumed) => Wait::AtMost(left),
             _ => Wait::No,
         }
     }
 
-    /// A reader consumed everything up to `seq`.
-    pub(super) fn acknowledge(&mut self, seq: Seq) {
-        if seq > self.acknowledged {
-            self.progress.moved(boot_time());
+    /// A reader of that attachment consumed everything up to `seq`, of one invocation or of all.
+    pub(super) fn acknowledge(
+        &mut self,
+        reader: (Lease, ReaderId),
+        only: Option<InvocationId>,
+        seq: Seq,
+    ) {
+        let seq = seq.min(Seq(self.log.next().0.saturating_sub(1)));
+        // A watcher sees, and leaves everything to be received.
+        if !self.holding.may_write(reader.0) {
+            return;
         }
-        self.acknowledged = self.acknowledged.max(seq);
-        self.log.acked(seq);
+        self.progress.moved(reader, seq, boot_time());
+        if self.consumption.consumed(only, seq) {
+            self.log.hold(self.consumption.spans());
+        }
     }
 
-    /// Whether somebody has consumed everything there is.
+    /// Keeps a place from which a client may want to go on reading.
+    pub(super) fn keep_place(&mut self, place: Position) {
+        self.places.note(place);
+    }
+
+    /// A reader of that attachment is gone.
+    pub(super) fn close(&mut self, lease: Lease, reader: &Reader) {
+        self.progress.closed((lease, reader.id()));
+        for place in reader.places() {
+            self.places.note(place);
+        }
+    }
+
+    /// A place in the log, exact even where nothing is there any more, if it was kept.
+    pub(super) fn place(&self, seq: Seq) -> Option<Position> {
+        self.places.at(seq)
+    }
+
+    /// A client that knew of the session's end has left it.
+    pub(super) fn note_end_heard(&mut self) {
+        self.end_heard = true;
+    }
+
+    /// Whether everything there is has been consumed, and the end been heard of.
     pub(super) fn is_received(&self) -> bool {
-        self.acknowledged.next() >= self.log.next()
+        self.end_heard && self.consumption.is_complete()
     }
 
     fn end(&mut self, end: End) {

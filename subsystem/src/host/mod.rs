@@ -3,6 +3,7 @@
 
 mod accept;
 mod clock;
+mod consumption;
 mod conversation;
 mod core;
 mod descriptor;
@@ -12,8 +13,11 @@ mod invocations;
 mod life;
 mod link;
 mod open;
+mod outcomes;
 mod pipes;
+mod places;
 mod progress;
+mod quotas;
 mod reader;
 mod shell;
 mod submission;

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use outlast_protocol::link::refusal::{RefusalCode, Refused};
 use outlast_protocol::link::to_host::Create;
-use outlast_protocol::session::Buffering;
-use outlast_rendezvous::failpoint;
+use outlast_rendezvous::{PrivateDirectory, failpoint};
 
 use super::core::Session;
+use super::quotas::{self, Quotas};
 use super::{CREATE, storage};
-use crate::log::{Log, Policy};
+use crate::log::{Log, Policy, Share};
 use crate::refuse::{Explain, refused};
 use crate::registry::{Entry, Meta, MetaLife, ProcessId, SESSION_DIRECTORY};
 use crate::runspace::{Configuration, OpenError, Runspace, RunspaceSpec};
@@ -26,7 +26,21 @@ pub(super) async fn open(
 ) -> Result<(Rc<Session>, Runspace), Refused> {
     let (name, configuration) = configuration(&request.configuration)?;
     let epoch = meta.created_ms;
-    let log = Log::create(entry.directory(), epoch, policy(request.buffering)).map_err(storage)?;
+    let quotas = Quotas::from_environment().map_err(|error| {
+        refused(CREATE, RefusalCode::BAD_REQUEST, error.to_string())
+            .about(request.instance.0)
+            .hint("it is set in sshd_config (SetEnv) or by the remote login shell")
+    })?;
+    let policy = Policy {
+        buffering: request.buffering,
+        quota_bytes: quotas.session,
+        ..Policy::default()
+    };
+    let mut log = Log::create(entry.directory(), epoch, policy).map_err(storage)?;
+    if let Some(sessions) = entry.directory().path().parent() {
+        let sessions = PrivateDirectory::open(sessions).map_err(storage)?;
+        log = log.with_share(Share::new(sessions, quotas.user));
+    }
     let work = entry.directory().create_dir("runspace").map_err(storage)?;
     let spec = RunspaceSpec {
         configuration,
@@ -79,18 +93,17 @@ fn configuration(name: &str) -> Result<(&'static str, Configuration), Refused> {
     }
 }
 
-fn policy(buffering: Buffering) -> Policy {
-    Policy {
-        buffering,
-        ..Policy::default()
-    }
-}
-
 /// The channel's environment, as sshd made it, with what the client wants on top.
 fn environment(request: &Create) -> Vec<(OsString, OsString)> {
     let wanted = |name: &OsString| request.environment.iter().any(|(n, _)| name == n.as_str());
     // Settings of this program are no affair of the shell, nor of a session made inside it.
-    let ours = |name: &OsString| name == SESSION_DIRECTORY || name == failpoint::DIRECTORY;
+    let ours = |name: &OsString| {
+        let settings = [SESSION_DIRECTORY, failpoint::DIRECTORY];
+        settings
+            .iter()
+            .chain(&quotas::SETTINGS)
+            .any(|setting| name == setting)
+    };
     let mut environment: Vec<_> = std::env::vars_os()
         .filter(|(name, _)| !ours(name) && !wanted(name))
         .collect();

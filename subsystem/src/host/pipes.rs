@@ -58,7 +58,7 @@ async fn drain(
     let mut scratch = Vec::with_capacity(MAX_CHUNK);
     let mut settled = false;
     loop {
-        unblocked(&session).await;
+        unblocked(&session, invocation).await;
         let read = tokio::select! {
             read = pipe.read(&mut scratch) => read,
             done = &mut settling, if !settled => {
@@ -91,7 +91,7 @@ async fn catch_up(
 ) -> bool {
     let mut left = pipe.waiting();
     while left > 0 {
-        unblocked(session).await;
+        unblocked(session, invocation).await;
         match pipe.try_read(scratch) {
             Ok(Some(0)) | Err(_) => return true,
             Ok(None) => return false,
@@ -109,11 +109,11 @@ fn keep(session: &Session, invocation: InvocationId, stream: Stream, bytes: &[u8
     session.record(invocation, RecordKind::Output(stream), bytes);
 }
 
-/// Waits while output must wait for a reader.
-async fn unblocked(session: &Session) {
+/// Waits while the invocation's output must wait for a reader.
+async fn unblocked(session: &Session, invocation: InvocationId) {
     let mut changes = session.subscribe();
     loop {
-        let wait = session.core().wait();
+        let wait = session.core().wait(invocation);
         let changed = match wait {
             Wait::No => return,
             Wait::ForReader => changes.changed().await,

@@ -1,11 +1,15 @@
-//! Whether output should wait for its readers, or rather be dropped.
+//! Whether a command's output should wait for its reader, or rather be dropped.
 //!
-//! In `block` mode it waits, in `drop` mode never. In `spool` mode the job is not to be slowed by
-//! a reader that is gone or stands still; but one that is merely slower than the command must not
-//! lose what it is about to read, and be told of success: `ssh` would not do that either. So at
-//! the quota output waits as long as a reader gets on.
+//! In `block` mode it waits, in `drop` mode never. In `spool` mode a job is not to be slowed by
+//! whoever receives or watches it. But a command in the foreground has one reader of its own,
+//! the command line that started it; if that is merely slower than the command, dropping what it
+//! is about to read, at the quota, would be what `ssh` never does. So there, and only there,
+//! output waits as long as that reader gets on.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use outlast_protocol::id::{InvocationId, Lease, ReaderId, Seq};
 
 /// A reader that has not moved for so long stands still.
 const STANDSTILL: Duration = Duration::from_secs(2);
@@ -16,40 +20,81 @@ const STANDSTILL: Duration = Duration::from_secs(2);
 pub(super) enum Wait {
     /// Not at all.
     No,
-    /// Until a reader has moved, at most this long.
+    /// Until its reader has moved, at most this long.
     AtMost(Duration),
     /// Until a reader has moved.
     ForReader,
 }
 
-/// What the readers of a session do.
-#[derive(Debug, Default)]
-pub(super) struct Progress {
-    readers: usize,
+/// One reader of its command alone.
+#[derive(Debug)]
+struct Foreground {
+    invocation: InvocationId,
+    consumed: Seq,
     moved: Duration,
 }
 
+/// The readers that wait for one command each.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    readers: BTreeMap<(Lease, ReaderId), Foreground>,
+}
+
 impl Progress {
-    /// A reader came, at that time of a monotonic clock.
-    pub(super) fn opened(&mut self, now: Duration) {
-        self.readers = self.readers.saturating_add(1);
-        self.moved = now;
+    /// A command's own reader came, at that time of a monotonic clock. It has, or does not want,
+    /// what is up to `consumed`.
+    pub(super) fn opened(
+        &mut self,
+        reader: (Lease, ReaderId),
+        invocation: InvocationId,
+        consumed: Seq,
+        now: Duration,
+    ) {
+        let foreground = Foreground {
+            invocation,
+            consumed,
+            moved: now,
+        };
+        self.readers.insert(reader, foreground);
     }
 
     /// A reader is gone.
-    pub(super) fn closed(&mut self) {
-        self.readers = self.readers.saturating_sub(1);
+    pub(super) fn closed(&mut self, reader: (Lease, ReaderId)) {
+        self.readers.remove(&reader);
     }
 
-    /// A reader got on.
-    pub(super) fn moved(&mut self, now: Duration) {
-        self.moved = now;
+    /// A reader consumed everything up to `seq`.
+    pub(super) fn moved(&mut self, reader: (Lease, ReaderId), seq: Seq, now: Duration) {
+        if let Some(foreground) = self.readers.get_mut(&reader)
+            && seq > foreground.consumed
+        {
+            foreground.consumed = seq;
+            foreground.moved = now;
+        }
     }
 
-    /// How long to wait for the readers there are, if it is worth waiting.
-    pub(super) fn patience(&self, now: Duration) -> Option<Duration> {
-        let left = self.moved.saturating_add(STANDSTILL).checked_sub(now)?;
-        (self.readers > 0 && !left.is_zero()).then_some(left)
+    /// Where the slowest of the command's readers is.
+    pub(super) fn slowest(&self, invocation: InvocationId) -> Option<Seq> {
+        self.of(invocation).map(|reader| reader.consumed).min()
+    }
+
+    fn of(&self, invocation: InvocationId) -> impl Iterator<Item = &Foreground> {
+        let readers = self.readers.values();
+        readers.filter(move |reader| reader.invocation == invocation)
+    }
+
+    /// Where the slowest of the command's readers that get on is, and how long it has until it
+    /// counts as standing still.
+    pub(super) fn patience(
+        &self,
+        invocation: InvocationId,
+        now: Duration,
+    ) -> Option<(Seq, Duration)> {
+        let alive = self.of(invocation).filter_map(|reader| {
+            let left = reader.moved.saturating_add(STANDSTILL).checked_sub(now)?;
+            (!left.is_zero()).then_some((reader.consumed, left))
+        });
+        alive.min()
     }
 }
 
@@ -57,17 +102,41 @@ impl Progress {
 mod tests {
     use super::*;
 
+    const S: fn(u64) -> Duration = Duration::from_secs;
+
+    fn id(number: u128) -> InvocationId {
+        InvocationId(uuid::Uuid::from_u128(number))
+    }
+
     #[test]
     fn a_reader_is_waited_for_as_long_as_it_gets_on() {
-        let s = Duration::from_secs;
         let mut progress = Progress::default();
-        assert_eq!(progress.patience(s(1)), None, "nobody reads");
-        progress.opened(s(10));
-        assert_eq!(progress.patience(s(11)), Some(s(1)));
-        assert_eq!(progress.patience(s(12)), None, "it stands still");
-        progress.moved(s(20));
-        assert_eq!(progress.patience(s(20)), Some(s(2)));
-        progress.closed();
-        assert_eq!(progress.patience(s(20)), None, "it is gone");
+        let reader = (Lease(1), ReaderId(1));
+        assert_eq!(progress.patience(id(1), S(1)), None, "nobody reads");
+        progress.opened(reader, id(1), Seq(0), S(10));
+        assert_eq!(progress.patience(id(1), S(11)), Some((Seq(0), S(1))));
+        assert_eq!(progress.patience(id(2), S(11)), None, "not its command");
+        assert_eq!(progress.patience(id(1), S(12)), None, "it stands still");
+        progress.moved(reader, Seq(4), S(20));
+        progress.moved(reader, Seq(4), S(21));
+        assert_eq!(progress.patience(id(1), S(20)), Some((Seq(4), S(2))));
+        assert_eq!(
+            progress.patience(id(1), S(22)),
+            None,
+            "no news, no progress"
+        );
+        progress.moved(reader, Seq(5), S(30));
+        progress.closed(reader);
+        assert_eq!(progress.patience(id(1), S(30)), None, "it is gone");
+    }
+
+    #[test]
+    fn the_slower_of_two_readers_sets_the_pace() {
+        let mut progress = Progress::default();
+        for number in 1..=2 {
+            progress.opened((Lease(1), ReaderId(number)), id(1), Seq(0), S(0));
+        }
+        progress.moved((Lease(1), ReaderId(1)), Seq(9), S(1));
+        assert_eq!(progress.patience(id(1), S(1)), Some((Seq(0), S(1))));
     }
 }

@@ -9,7 +9,7 @@ use outlast_protocol::link::to_host::ReaderOpen;
 use outlast_protocol::record::RecordKind;
 
 use super::core::Core;
-use crate::log::{Cursor, From as Start, MAX_PAYLOAD, Record};
+use crate::log::{Cursor, From as Start, MAX_PAYLOAD, Position, Record};
 
 /// A reader.
 pub(super) struct Reader {
@@ -18,9 +18,21 @@ pub(super) struct Reader {
     only: Option<InvocationId>,
     skip: BTreeMap<InvocationId, Seq>,
     credit: u64,
-    unacknowledged: VecDeque<(Seq, u64)>,
+    /// Behind the last record the client has consumed.
+    consumed: Position,
+    unacknowledged: VecDeque<Sent>,
     outstanding: u64,
     told: Option<(Seq, u32)>,
+    /// What a gap turned into that has outcomes in it.
+    pieces: VecDeque<(Record, Position)>,
+}
+
+/// A record that is on its way, or was when its link broke.
+struct Sent {
+    seq: Seq,
+    cost: u64,
+    /// The place behind it.
+    behind: Position,
 }
 
 /// What a reader has to say next.
@@ -38,24 +50,32 @@ impl Reader {
         let first_of = request
             .only
             .and_then(|invocation| core.invocations.from(invocation));
+        let at = |seq: Seq| core.place(seq).map_or(Start::Seq(seq), Start::Position);
         let start = match (request.from, first_of) {
             // Before its submission an invocation has no records: no need to look there.
-            (From::Start, Some(seq)) => Start::Seq(seq),
+            (From::Start, Some(seq)) => at(seq),
             (From::Start, None) => Start::Start,
-            (From::Seq(seq), _) => Start::Seq(seq),
+            (From::Seq(seq), _) => at(seq),
             (From::Tail(count), _) => Start::Tail(count),
         };
         let cursor = core.log.cursor(start);
-        let before = Seq(cursor.position().seq.0.saturating_sub(1));
+        let consumed = cursor.position();
+        let owed = Sent {
+            seq: Seq(consumed.seq.0.saturating_sub(1)),
+            cost: request.owed,
+            behind: consumed,
+        };
         Self {
             id: request.reader,
             cursor,
             only: request.only,
             skip: request.skip.iter().copied().collect(),
             credit: u64::from(request.credit.clamp(1, MAX_CREDIT)),
-            unacknowledged: VecDeque::from([(before, request.owed)]),
+            consumed,
+            unacknowledged: VecDeque::from([owed]),
             outstanding: request.owed,
             told: None,
+            pieces: VecDeque::new(),
         }
     }
 
@@ -63,14 +83,43 @@ impl Reader {
         self.id
     }
 
+    /// The one invocation it reads, if it does not read everything.
+    pub(super) fn only(&self) -> Option<InvocationId> {
+        self.only
+    }
+
+    /// What it was opened to skip: invocations the client has received further than the rest.
+    pub(super) fn skipped(&self) -> impl Iterator<Item = (InvocationId, Seq)> {
+        self.skip
+            .iter()
+            .map(|(invocation, seq)| (*invocation, *seq))
+    }
+
+    /// The last record before where it began, or that the client consumed.
+    pub(super) fn consumed(&self) -> Seq {
+        Seq(self.consumed.seq.0.saturating_sub(1))
+    }
+
+    /// Behind what the client has consumed.
+    pub(super) fn place(&self) -> Position {
+        self.consumed
+    }
+
+    /// The places from which the client may go on, should it lose this reader.
+    pub(super) fn places(&self) -> impl Iterator<Item = Position> {
+        let sent = self.unacknowledged.iter().map(|sent| sent.behind);
+        sent.chain([self.consumed])
+    }
+
     /// The client consumed everything up to `seq`.
     pub(super) fn acknowledge(&mut self, seq: Seq) {
-        while let Some((sent, cost)) = self.unacknowledged.front().copied() {
-            if sent > seq {
+        while let Some(sent) = self.unacknowledged.front() {
+            if sent.seq > seq {
                 break;
             }
+            self.outstanding = self.outstanding.saturating_sub(sent.cost);
+            self.consumed = sent.behind;
             self.unacknowledged.pop_front();
-            self.outstanding = self.outstanding.saturating_sub(cost);
         }
     }
 
@@ -78,14 +127,16 @@ impl Reader {
         if matches!(record.kind, RecordKind::Gap(_)) {
             return true;
         }
-        let Some(invocation) = record.invocation else {
-            return self.only.is_none();
-        };
+        match record.invocation {
+            Some(invocation) => self.wants_of(invocation, record.seq),
+            None => self.only.is_none(),
+        }
+    }
+
+    fn wants_of(&self, invocation: InvocationId, seq: Seq) -> bool {
+        let received = self.skip.get(&invocation);
         self.only.is_none_or(|only| only == invocation)
-            && self
-                .skip
-                .get(&invocation)
-                .is_none_or(|received| record.seq > *received)
+            && received.is_none_or(|received| seq > *received)
     }
 
     /// What to send next within the credit.
@@ -93,13 +144,17 @@ impl Reader {
         if self.outstanding >= self.credit {
             return Next::Nothing;
         }
-        while let Ok(Some(record)) = core.log.read(&mut self.cursor, MAX_PAYLOAD) {
+        while let Some((record, behind)) = self.read(core) {
             if !self.wants(&record) {
                 continue;
             }
             let cost = RECORD_COST.saturating_add(record.bytes.len() as u64);
             self.outstanding = self.outstanding.saturating_add(cost);
-            self.unacknowledged.push_back((record.seq, cost));
+            self.unacknowledged.push_back(Sent {
+                seq: record.seq,
+                cost,
+                behind,
+            });
             return Next::Record(Box::new(record));
         }
         let now = (core.log.next(), core.invocations.active());
@@ -108,5 +163,17 @@ impl Reader {
         }
         self.told = Some(now);
         Next::CaughtUp(now.0, now.1)
+    }
+
+    /// The next record there is, and the place behind it.
+    fn read(&mut self, core: &mut Core) -> Option<(Record, Position)> {
+        if self.pieces.is_empty() {
+            let before = self.cursor.position();
+            let record = core.log.read(&mut self.cursor, MAX_PAYLOAD).ok()??;
+            let behind = self.cursor.position();
+            let wanted = |invocation, seq| self.wants_of(invocation, seq);
+            self.pieces = core.outcomes.restore(record, before, behind, wanted);
+        }
+        self.pieces.pop_front()
     }
 }

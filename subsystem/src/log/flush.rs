@@ -4,9 +4,10 @@ use std::io;
 
 use super::encoding::encode_record;
 use super::journal::Log;
-use super::policy::Buffering;
+use super::policy::{Buffering, MIN_SEGMENTS};
 use super::position::Position;
 use super::record::GapCause;
+use super::segment::Segment;
 use super::status::Trouble;
 
 /// Bytes gathered for one write.
@@ -145,30 +146,39 @@ impl Log {
             .spool
             .as_ref()
             .is_some_and(|spool| spool.is_disk_low(segment_bytes));
-        // On a disk nearly full the log no longer grows: it gives as much as it takes.
-        if low && !self.drop_oldest() {
-            return Err(io::Error::new(
-                io::ErrorKind::StorageFull,
-                "less than 5 % of the file system is free",
-            ));
+        // On a disk nearly full the log no longer grows: it gives as much as it takes. The same
+        // when the user's logs together are as large as they may be.
+        let full = if low {
+            "less than 5 % of the file system is free"
+        } else if self.is_share_used_up(segment_bytes) {
+            "the user's sessions together keep as much output as they may"
+        } else {
+            return Ok(());
+        };
+        if self.drop_oldest() {
+            return Ok(());
         }
-        Ok(())
+        Err(io::Error::new(io::ErrorKind::StorageFull, full))
     }
 
+    fn is_share_used_up(&mut self, bytes: u64) -> bool {
+        let segments = self.spool.as_ref().map_or(0, |spool| spool.segments.len());
+        segments as u64 >= MIN_SEGMENTS
+            && self.share.as_mut().is_some_and(|share| !share.take(bytes))
+    }
+
+    /// Drops the oldest segment that may be dropped, if there is one.
     fn drop_oldest(&mut self) -> bool {
         let block = self.policy.buffering == Buffering::Block;
+        let held = &self.held;
         let Some(spool) = &mut self.spool else {
             return false;
         };
-        let unread = |end: Position| block && end.seq > self.acked.next();
-        if spool
-            .segments
-            .front()
-            .is_none_or(|segment| unread(segment.end))
-        {
+        let kept = |segment: &Segment| block && held.overlaps(segment.start, segment.end);
+        let Some(at) = spool.segments.iter().position(|segment| !kept(segment)) else {
             return false;
-        }
-        let Some(segment) = spool.drop_oldest() else {
+        };
+        let Some(segment) = spool.drop_at(at) else {
             return false;
         };
         self.lost.push(segment.start, segment.end, GapCause::Quota);

@@ -5,10 +5,12 @@ use outlast_protocol::id::{InvocationId, Seq};
 use outlast_rendezvous::{DirectoryError, PrivateDirectory};
 
 use super::encoding::MAX_PAYLOAD;
+use super::hold::Hold;
 use super::lost::Lost;
 use super::policy::{Buffering, Policy};
 use super::position::Position;
 use super::record::{GapCause, Record, RecordKind};
+use super::share::Share;
 use super::spool::Spool;
 use super::status::{Status, Trouble};
 use super::tail::Tail;
@@ -22,11 +24,13 @@ pub struct Log {
     pub(super) policy: Policy,
     pub(super) tail: Tail,
     pub(super) spool: Option<Spool>,
+    pub(super) share: Option<Share>,
     /// The first record that is not on disk.
     pub(super) unwritten: Seq,
     pub(super) lost: Lost,
     pub(super) trouble: Option<Trouble>,
-    pub(super) acked: Seq,
+    /// What `Block` does not drop.
+    pub(super) held: Hold,
     pub(super) now_ms: u64,
     pub(super) scratch: Vec<u8>,
     /// Bytes written since the active segment was last seen to have a name.
@@ -48,15 +52,24 @@ impl Log {
         Ok(Self::new(policy, spool, Position::START))
     }
 
+    /// Keeps to a share of what all logs of a user may keep. A log with few segments may always
+    /// have those, so that a new session is not silenced by old ones.
+    #[must_use]
+    pub fn with_share(mut self, share: Share) -> Self {
+        self.share = Some(share);
+        self
+    }
+
     pub(super) fn new(policy: Policy, spool: Option<Spool>, end: Position) -> Self {
         Self {
             policy,
             tail: Tail::new(end),
             spool,
+            share: None,
             unwritten: end.seq,
             lost: Lost::default(),
             trouble: None,
-            acked: Seq(0),
+            held: Hold::ALL,
             now_ms: 0,
             scratch: Vec::new(),
             unchecked: 0,
@@ -126,8 +139,10 @@ impl Log {
                 self.tail.pop();
                 continue;
             }
-            let held = self.policy.buffering == Buffering::Block && start.seq > self.acked;
-            if held || self.tail.cost() <= self.policy.ring_bytes() {
+            if self.tail.cost() <= self.policy.ring_bytes() {
+                return;
+            }
+            if self.policy.buffering == Buffering::Block && self.held.has(start.seq) {
                 return;
             }
             self.tail.pop();
@@ -141,17 +156,29 @@ impl Log {
         }
     }
 
-    /// Notes that the session's client has consumed everything up to `seq`. `Block` drops only
-    /// that.
-    pub fn acked(&mut self, seq: Seq) {
-        self.acked = self.acked.max(seq);
+    /// Sets what is still to be consumed, as ranges of first and last records, beside all that
+    /// is yet to come. `Block` drops none of it. Of a new log everything is to be consumed.
+    pub fn hold(&mut self, ranges: impl IntoIterator<Item = (Seq, Seq)>) {
+        self.held = Hold::new(ranges, self.next());
     }
 
-    /// Whether the command has to wait: in `Block`, when what was not consumed, that is beyond
-    /// `acked`, fills the quota, or the memory while the disk fails.
+    /// Whether commands have to wait: in `Block`, when what is still to be consumed fills the
+    /// quota, or the memory while the disk fails.
     #[must_use]
-    pub fn would_block(&self, acked: Seq) -> bool {
-        self.policy.buffering == Buffering::Block && self.unread(acked) >= self.policy.quota_bytes
+    pub fn would_block(&self) -> bool {
+        if self.policy.buffering != Buffering::Block {
+            return false;
+        }
+        let pending = self.tail.cost_of(self.unwritten, |seq| self.held.has(seq));
+        if self.trouble.is_some() {
+            return pending >= self.policy.ring_bytes();
+        }
+        let segments = self.spool.iter().flat_map(|spool| &spool.segments);
+        let held: u64 = segments
+            .filter(|segment| self.held.overlaps(segment.start, segment.end))
+            .map(|segment| segment.size)
+            .sum();
+        held.saturating_add(pending as u64) >= self.policy.quota_bytes
     }
 
     /// In `Spool`: whether what was not consumed, that is beyond `acked`, is about to be dropped.
@@ -164,9 +191,15 @@ impl Log {
             && self.unread(acked) >= self.policy.quota_bytes.saturating_sub(margin)
     }
 
+    /// Whether a reader that has consumed everything up to `acked` is about as far as the log.
+    #[must_use]
+    pub fn is_near(&self, acked: Seq) -> bool {
+        self.unread(acked) < self.policy.segment_bytes()
+    }
+
     /// Bytes beyond `acked`. While the disk fails, a full memory counts as the whole quota.
     fn unread(&self, acked: Seq) -> u64 {
-        let pending = self.tail.cost_from(self.unwritten.max(acked.next()));
+        let pending = self.tail.cost_of(self.unwritten, |seq| seq > acked);
         if self.trouble.is_some() {
             let full = pending >= self.policy.ring_bytes();
             return if full { self.policy.quota_bytes } else { 0 };
@@ -188,6 +221,12 @@ impl Log {
         let oldest = self.spool.as_ref().and_then(|spool| spool.segments.front());
         let in_memory = self.tail.start().seq;
         oldest.map_or(in_memory, |segment| segment.start.seq.min(in_memory))
+    }
+
+    /// The place the next record will have.
+    #[must_use]
+    pub fn end(&self) -> Position {
+        self.tail.end()
     }
 
     /// The number the next record will get.

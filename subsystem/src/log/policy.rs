@@ -18,7 +18,7 @@ pub struct Policy {
 /// Memory used where the disk is not, or cannot be.
 const RING_BYTES: usize = 1024 * 1024;
 /// A quota is at least this many segments, so that dropping one leaves most.
-const MIN_SEGMENTS: u64 = 4;
+pub(super) const MIN_SEGMENTS: u64 = 4;
 /// Segments outside these sizes make no sense, or make recovery read too much at once.
 const SEGMENT_RANGE: (u64, u64) = (4 * 1024, MAX_SEGMENT / 2);
 /// Longest segment file that is read.

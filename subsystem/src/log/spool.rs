@@ -139,12 +139,12 @@ impl Spool {
         }
     }
 
-    /// Removes the oldest segment and returns what it held. Never the active one.
-    pub(super) fn drop_oldest(&mut self) -> Option<Segment> {
-        if self.segments.len() == 1 {
+    /// Removes a segment and returns what it held. The active one is ended for that.
+    pub(super) fn drop_at(&mut self, at: usize) -> Option<Segment> {
+        if at + 1 == self.segments.len() {
             self.seal();
         }
-        let segment = self.segments.pop_front()?;
+        let segment = self.segments.remove(at)?;
         // What cannot be removed is no longer read; the session's removal will try again.
         let _ = self.directory.remove_file(&file_name(segment.start.seq));
         Some(segment)

@@ -81,10 +81,12 @@ impl Tail {
         self.entries.range(skip..).map(|entry| &entry.record)
     }
 
-    /// Memory taken by the records from `seq` on.
-    pub(super) fn cost_from(&self, seq: Seq) -> usize {
+    /// Memory taken by those of the records from `seq` on that are meant.
+    pub(super) fn cost_of(&self, seq: Seq, meant: impl Fn(Seq) -> bool) -> usize {
         let skip = self.index(seq).unwrap_or(0).min(self.entries.len());
-        self.entries.range(skip..).map(Entry::cost).sum()
+        let entries = self.entries.range(skip..);
+        let meant = entries.filter(|entry| meant(entry.record.seq));
+        meant.map(Entry::cost).sum()
     }
 
     fn entry(&self, seq: Seq) -> Option<&Entry> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use outlast_rendezvous::PrivateDirectory;
-use outlast_subsystem::log::{Buffering, From, GapCause, Log, Policy};
+use outlast_subsystem::log::{Buffering, From, GapCause, Log, Policy, Share};
 use tempfile::TempDir;
 
 use crate::world::{Reader, World, scratch, small};
@@ -111,19 +111,17 @@ fn a_full_disk_blocks_a_command_that_may_not_lose_anything() {
         return;
     };
     let mut world = World::new(&tiny.session(), policy(Buffering::Block));
-    let mut acked = outlast_protocol::id::Seq(0);
     let mut reader = Reader::new(&world.log, From::Start);
     for _ in 0..5 {
         let before = world.log.next();
-        while !world.log.would_block(acked) {
+        while !world.log.would_block() {
             world.output(5000);
             world.log.flush();
         }
         assert!(world.log.next() > before);
         assert!(world.log.status().memory_bytes < 2 * 1024 * 1024);
         reader.drain(&mut world);
-        acked = outlast_protocol::id::Seq(reader.next().0 - 1);
-        world.log.acked(acked);
+        world.log.hold([]);
     }
     assert!(reader.gaps.is_empty());
 }
@@ -211,4 +209,43 @@ fn a_session_directory_deleted_underneath_is_trouble_told() {
     let mut reader = Reader::new(&world.log, From::Start);
     reader.drain(&mut world);
     assert_eq!(reader.gaps[0].cause, GapCause::Storage);
+}
+
+#[test]
+fn the_logs_of_a_user_together_keep_to_their_limit_and_each_keeps_something() {
+    let root = tempfile::tempdir().expect("tempdir");
+    let sessions = PrivateDirectory::open_or_create(root.path().join("all")).expect("create");
+    let limit = 2 * 1024 * 1024;
+    let mut worlds: Vec<World> = (0..6)
+        .map(|n| {
+            let session = sessions.create_dir(&format!("s{n}")).expect("create");
+            let mut world = World::new(&session, policy(Buffering::Spool));
+            let share = Share::new(sessions.try_clone().expect("clone"), limit);
+            world.log = world.log.with_share(share);
+            world
+        })
+        .collect();
+    for world in &mut worlds {
+        for _ in 0..400 {
+            world.output(5000);
+            world.log.flush();
+        }
+    }
+    let kept: Vec<u64> = worlds
+        .iter()
+        .map(|world| world.log.status().disk_bytes)
+        .collect();
+    // Four segments are anybody's; the last of each is being written.
+    let least = 4 * 64 * 1024;
+    assert!(
+        kept.iter().all(|&bytes| bytes >= least - 64 * 1024),
+        "{kept:?}"
+    );
+    assert!(kept.iter().sum::<u64>() <= limit + 6 * least, "{kept:?}");
+    for world in &mut worlds {
+        assert_eq!(world.log.status().disk_error, None);
+        let mut reader = Reader::new(&world.log, From::Start);
+        reader.drain(world);
+        assert!(reader.gaps.iter().all(|gap| gap.cause == GapCause::Quota));
+    }
 }

@@ -118,9 +118,8 @@ fn block_loses_nothing_to_a_reader_that_acknowledges() {
         policy.quota_bytes = 64 * 1024 + random.below(256 * 1024);
         let mut world = World::new(&session, policy);
         let mut reader = Reader::new(&world.log, From::Start);
-        let mut acked = Seq(0);
         for _ in 0..1500 {
-            if world.log.would_block(acked) {
+            if world.log.would_block() {
                 blocked += 1;
             } else {
                 world.anything(random);
@@ -128,12 +127,12 @@ fn block_loses_nothing_to_a_reader_that_acknowledges() {
             world.log.flush();
             let bound = policy.quota_bytes + policy.segment_bytes + 140 * 1024;
             assert!(world.log.status().disk_bytes <= bound);
-            if random.below(100) < 3 || world.log.would_block(acked) {
+            if random.below(100) < 3 || world.log.would_block() {
                 for _ in 0..random.below(60) {
                     reader.step(&mut world, usize::MAX);
                 }
-                acked = Seq(reader.next().0 - 1);
-                world.log.acked(acked);
+                let last = Seq(world.log.next().0 - 1);
+                world.log.hold([(reader.next(), last)]);
             }
         }
         reader.drain(&mut world);
@@ -141,6 +140,35 @@ fn block_loses_nothing_to_a_reader_that_acknowledges() {
         assert_eq!(reader.records, world.history.len() as u64);
     }
     assert!(blocked > 0, "the quota was never full");
+}
+
+#[test]
+fn block_drops_what_was_consumed_behind_what_was_not() {
+    let (_root, session) = scratch();
+    let policy = Policy {
+        buffering: Buffering::Block,
+        ..small()
+    };
+    let mut world = World::new(&session, policy);
+    // A background command's output, which nobody has received.
+    for _ in 0..10 {
+        world.output(1000);
+    }
+    world.log.hold([(Seq(1), Seq(10))]);
+    let mut reader = Reader::new(&world.log, From::Seq(Seq(11)));
+    for _ in 0..1000 {
+        assert!(!world.log.would_block(), "this command is read");
+        world.output(1000);
+        world.log.flush();
+        reader.drain(&mut world);
+        world.log.hold([(Seq(1), Seq(10))]);
+    }
+    assert!(reader.gaps.is_empty());
+    assert!(world.log.status().disk_bytes <= policy.quota_bytes + policy.segment_bytes);
+    let mut late = Reader::new(&world.log, From::Start);
+    late.drain(&mut world);
+    assert_eq!(late.gaps.len(), 1, "{:?}", late.gaps);
+    assert!(late.gaps[0].first > Seq(10));
 }
 
 #[test]

@@ -28,6 +28,7 @@ pub struct Builder {
     pub(super) may_mount: bool,
     max_sessions: u32,
     extra: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
 impl Default for Builder {
@@ -39,6 +40,7 @@ impl Default for Builder {
             may_mount: true,
             max_sessions: 10,
             extra: Vec::new(),
+            environment: Vec::new(),
         }
     }
 }
@@ -78,6 +80,12 @@ impl Builder {
         self
     }
 
+    /// One more variable in the environment of relays and hosts.
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     pub fn start(self) -> Sshd {
         Sshd::start_with(self)
     }
@@ -99,7 +107,7 @@ impl Builder {
             format!("HostKey {here}/host_key"),
             format!("AuthorizedKeysFile {here}/authorized_keys"),
             format!("MaxSessions {}", self.max_sessions),
-            self.environment(directory, home),
+            self.set_env(directory, home),
         ]);
         let fixed = [
             "KbdInteractiveAuthentication no",
@@ -124,11 +132,14 @@ impl Builder {
     }
 
     /// One line: sshd takes only the first `SetEnv`.
-    fn environment(&self, directory: &Path, home: &Home) -> String {
+    fn set_env(&self, directory: &Path, home: &Home) -> String {
         let mut line = format!(
             "SetEnv OUTLAST_SESSION_DIR={0}/sessions OUTLAST_FAILPOINTS={0}/failpoints",
             directory.display()
         );
+        for (name, value) in &self.environment {
+            line.push_str(&format!(" {name}={value}"));
+        }
         if !home.is_mounted() {
             line.push_str(&format!(" HOME={}", home.path().display()));
         }

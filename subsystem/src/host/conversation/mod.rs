@@ -119,10 +119,10 @@ impl Conversation {
 impl Drop for Conversation {
     fn drop(&mut self) {
         let mut core = self.session.core();
-        for _ in &self.readers {
-            core.progress.closed();
-        }
         if let Some(lease) = self.lease.take() {
+            for reader in &self.readers {
+                core.close(lease, reader);
+            }
             core.detach(lease);
         }
         drop(core);

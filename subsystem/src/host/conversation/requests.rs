@@ -5,12 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use outlast_protocol::id::{ClientId, Lease, ReaderId, Seq};
 use outlast_protocol::limits::{MAX_READERS, MAX_SKIPS, MIN_IDLE_TIMEOUT};
-use outlast_protocol::link::AttachMode;
 use outlast_protocol::link::refusal::RefusalCode;
 use outlast_protocol::link::to_client::{Attached, Detached, Pong, Refused, Submitted, ToClient};
 use outlast_protocol::link::to_host::{
     Cancel, Detach, ReaderOpen, Stdin, StdinEnd, Submit, ToHost,
 };
+use outlast_protocol::link::{AttachMode, From};
 use outlast_protocol::outcome::Outcome;
 use outlast_protocol::record::RecordKind;
 use outlast_protocol::session::{Holder, SessionInfo};
@@ -77,21 +77,21 @@ impl Conversation {
 
     pub(super) fn handle_attached(&mut self, lease: Lease, message: ToHost, body: Bytes) -> Turn {
         match message {
-            ToHost::ReaderOpen(open) => self.open_reader(&open),
+            ToHost::ReaderOpen(open) => self.open_reader(lease, &open),
             ToHost::ReaderAck(ack) => {
-                for reader in self
-                    .readers
-                    .iter_mut()
-                    .filter(|reader| reader.id() == ack.reader)
-                {
-                    reader.acknowledge(ack.seq);
-                }
-                self.session.core().acknowledge(ack.seq);
+                let Some(reader) = self.readers.iter_mut().find(|it| it.id() == ack.reader) else {
+                    return Turn::GoesOn;
+                };
+                reader.acknowledge(ack.seq);
+                let mut core = self.session.core();
+                core.acknowledge((lease, ack.reader), reader.only(), ack.seq);
+                core.keep_place(reader.place());
+                drop(core);
                 // A command may be waiting for its reader, or the session for being received.
                 self.session.changed();
                 self.session.ring_life();
             }
-            ToHost::ReaderClose(close) => self.close_reader(close.reader),
+            ToHost::ReaderClose(close) => self.close_reader(lease, close.reader),
             ToHost::Ping(ping) => {
                 self.replies.push_back(ToClient::Pong(Pong {
                     number: ping.number,
@@ -116,25 +116,39 @@ impl Conversation {
         Turn::GoesOn
     }
 
-    fn open_reader(&mut self, open: &ReaderOpen) {
+    fn open_reader(&mut self, lease: Lease, open: &ReaderOpen) {
         if self.readers.len() >= MAX_READERS || open.skip.len() > MAX_SKIPS {
             let text = format!("at most {MAX_READERS} readers and {MAX_SKIPS} skips are allowed");
             self.refuse(refused(0x14, RefusalCode::BAD_REQUEST, text));
             return;
         }
-        self.close_reader(open.reader);
+        self.close_reader(lease, open.reader);
         let mut core = self.session.core();
         let reader = Reader::open(open, &core);
-        core.progress.opened(boot_time());
+        let id = (lease, reader.id());
+        // Where a client begins is as good as an acknowledgement of what is before: it has that,
+        // or does not want it.
+        if matches!(open.from, From::Seq(_)) {
+            core.acknowledge(id, reader.only(), reader.consumed());
+        }
+        for (invocation, received) in reader.skipped() {
+            core.acknowledge(id, Some(invocation), received);
+        }
+        if let Some(invocation) = reader.only()
+            && core.holding.may_write(lease)
+        {
+            core.progress
+                .opened(id, invocation, reader.consumed(), boot_time());
+        }
         drop(core);
         self.readers.push_back(reader);
     }
 
-    pub(super) fn close_reader(&mut self, id: ReaderId) {
-        let before = self.readers.len();
-        self.readers.retain(|reader| reader.id() != id);
-        if self.readers.len() < before {
-            self.session.core().progress.closed();
+    pub(super) fn close_reader(&mut self, lease: Lease, id: ReaderId) {
+        if let Some(at) = self.readers.iter().position(|reader| reader.id() == id)
+            && let Some(reader) = self.readers.remove(at)
+        {
+            self.session.core().close(lease, &reader);
             // Output may have been waiting for it.
             self.session.changed();
         }
@@ -154,7 +168,13 @@ impl Conversation {
         if let Some(timeout) = detach.idle_timeout {
             core.set_idle_timeout(timeout);
         }
+        for reader in self.readers.drain(..) {
+            core.close(lease, &reader);
+        }
         core.detach(lease);
+        if !core.is_live() {
+            core.note_end_heard();
+        }
         let info = core.info();
         drop(core);
         self.lease = None;
