@@ -14,7 +14,7 @@ use crate::stage::{SERVER, Stage};
 
 /// Longest wait for a command line: above any pause between two attempts to reconnect, plus the
 /// time until a silent link is given up, several times over.
-const PATIENCE: Duration = Duration::from_secs(150);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How sure it is that a job was submitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

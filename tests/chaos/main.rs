@@ -58,6 +58,10 @@ fn main() -> ExitCode {
     if let ["job", words @ ..] = words.as_slice() {
         return job::run(words);
     }
+    if let ["help" | "--help" | "-h"] = words.as_slice() {
+        print!("{HELP}");
+        return ExitCode::SUCCESS;
+    }
     match parse(&words) {
         Ok(args) => run(&args),
         Err(why) => {

@@ -212,13 +212,15 @@ fn check_resources(stage: &Stage, before: &Descriptors, counts: &Counts) -> Resu
             )
         })?;
     }
-    for (machine, before) in stage.machines.iter().zip(&before.muxes) {
+    // A machine without sessions of its own had no mux yet.
+    let most = before.muxes.iter().max().copied().unwrap_or(0);
+    for machine in &stage.machines {
         for mux in muxes(machine) {
             counts.peak("mux KiB", peak_memory_kib(mux.pid).unwrap_or(0));
             counts.peak("mux fds", descriptors(mux.pid).unwrap_or(0) as u64);
-            until_few(before + SPARE_DESCRIPTORS, || of_mux(machine)).map_err(|count| {
+            until_few(most + SPARE_DESCRIPTORS, || of_mux(machine)).map_err(|count| {
                 format!(
-                    "mux {} has {count} descriptors, {before} at first: {}",
+                    "mux {} has {count} descriptors, {most} at first: {}",
                     mux.pid,
                     links(mux.pid)
                 )

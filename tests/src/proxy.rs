@@ -64,6 +64,7 @@ struct Network {
     silent: Mutex<Vec<TcpStream>>,
     up: AtomicU64,
     down: AtomicU64,
+    refused: AtomicU64,
     progress: (Mutex<()>, Condvar),
     closing: AtomicBool,
 }
@@ -96,6 +97,7 @@ impl Proxy {
             silent: Mutex::default(),
             up: AtomicU64::new(0),
             down: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
             progress: (Mutex::new(()), Condvar::new()),
             closing: AtomicBool::new(false),
         });
@@ -163,14 +165,28 @@ impl Proxy {
     /// Waits until the server has sent `count` bytes in all.
     #[track_caller]
     pub fn wait_bytes_down(&self, count: u64) {
+        self.wait_count(&self.network.down, count, "bytes");
+    }
+
+    /// Waits until the proxy has refused `count` connections in all.
+    #[track_caller]
+    pub fn wait_refused(&self, count: u64) {
+        self.wait_count(&self.network.refused, count, "connections to refuse");
+    }
+
+    #[track_caller]
+    fn wait_count(&self, counter: &AtomicU64, count: u64, what: &str) {
         let deadline = Deadline::usual();
         let (mutex, changed) = &self.network.progress;
         let mut guard = mutex.lock().unwrap();
-        while self.bytes_down() < count {
-            let down = self.bytes_down();
+        loop {
+            let now = counter.load(Ordering::SeqCst);
+            if now >= count {
+                return;
+            }
             assert!(
                 !deadline.has_passed(),
-                "only {down} of {count} bytes came in time"
+                "only {now} of {count} {what} came in time"
             );
             guard = changed.wait_timeout(guard, deadline.remaining()).unwrap().0;
         }
@@ -214,7 +230,11 @@ impl Network {
             };
             match server {
                 Some(server) => self.carry(client, server),
-                None => pump::reset(&client),
+                None => {
+                    pump::reset(&client);
+                    drop(client);
+                    self.count(&self.refused, 1);
+                }
             }
         }
     }

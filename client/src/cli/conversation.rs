@@ -179,8 +179,11 @@ impl Conversation {
                 }
             }
             Ask::Receive(receive) => {
-                if let Some(last) = self.consumed {
-                    receive.from = Some(From::Seq(last.next()));
+                // Without a place of its own it goes on at the client's cursor, which leaves out
+                // what other command lines have had. It may be older than this one: what comes
+                // again is passed over.
+                if let (Some(from), Some(last)) = (&mut receive.from, self.consumed) {
+                    *from = From::Seq(last.next());
                 }
                 connection.send(receive.clone(), Bytes::new())?;
             }
@@ -199,7 +202,7 @@ impl Conversation {
                     writing = None;
                     if let Some(seq) = last {
                         failpoint::reach("cli.written");
-                        self.consumed = Some(seq);
+                        self.consumed = self.consumed.max(Some(seq));
                         connection.send(Consumed { seq }, Bytes::new())?;
                     }
                     if finished {
@@ -342,6 +345,10 @@ impl Conversation {
     }
 
     fn record(&mut self, record: &Record, body: Bytes, batch: &mut Batch) {
+        if self.consumed >= Some(record.seq) {
+            batch.last = Some(record.seq);
+            return;
+        }
         let ours = match &self.ask {
             Ask::Invoke(invoke, _) => record.invocation == Some(invoke.invocation),
             Ask::Receive(_) => true,

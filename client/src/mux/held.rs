@@ -1,7 +1,7 @@
 //! A session this client holds: what is wanted of it, whatever its link is doing.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use outlast_protocol::limits::DEFAULT_CREDIT;
 use outlast_protocol::link::attachment::Attachment;
 use outlast_protocol::link::refusal::Refused;
 use outlast_protocol::link::to_client::{Record, StdinTaken, Submitted, ToClient};
-use outlast_protocol::link::to_host::{Cancel, Detach, End, ReaderOpen, Submit};
+use outlast_protocol::link::to_host::{Detach, End, ReaderOpen, Submit};
 use outlast_protocol::link::{From, Level};
 use outlast_protocol::session::{End as Ending, Holder, IdleTimeout, Life, SessionInfo};
 use outlast_rendezvous::failpoint;
@@ -64,6 +64,8 @@ struct Inner {
     answers: BTreeMap<InvocationId, Answer>,
     // At most one message for each piece of input we sent.
     inputs: BTreeMap<InvocationId, mpsc::UnboundedSender<StdinTaken>>,
+    /// What is read by a command line of its own.
+    attended: BTreeSet<InvocationId>,
     refusals: Option<oneshot::Sender<Refused>>,
     info: SessionInfo,
 }
@@ -89,6 +91,7 @@ impl Held {
             readers: BTreeMap::new(),
             answers: BTreeMap::new(),
             inputs: BTreeMap::new(),
+            attended: BTreeSet::new(),
             refusals: None,
             info: info.clone(),
         };
@@ -172,12 +175,30 @@ impl Held {
     }
 
     pub(super) fn cancel(&self, invocation: InvocationId, level: Level) {
-        let cancel = Cancel { invocation, level };
-        self.inner
-            .borrow_mut()
-            .attachment
-            .say(cancel.into(), Bytes::new());
+        self.inner.borrow_mut().attachment.cancel(invocation, level);
         self.wake.notify_one();
+    }
+
+    /// Takes an invocation out of the sight of readers of everything: its own reader has it.
+    pub(super) fn attend(&self, invocation: InvocationId) {
+        self.inner.borrow_mut().attended.insert(invocation);
+    }
+
+    /// The invocations that have a reader of their own.
+    pub(super) fn attended(&self) -> BTreeSet<InvocationId> {
+        self.inner.borrow().attended.clone()
+    }
+
+    /// Nobody waits for the invocation any more, because it is over or because whoever did has
+    /// gone.
+    pub(super) fn leave_alone(&self, invocation: InvocationId, over: bool) {
+        let mut inner = self.inner.borrow_mut();
+        inner.attended.remove(&invocation);
+        inner.attachment.left(invocation);
+        if over {
+            inner.attachment.completed(invocation);
+            inner.inputs.remove(&invocation);
+        }
     }
 
     /// Opens a reader of the session's log.

@@ -44,7 +44,10 @@ pub(super) async fn run(
         return detached(mux, caller, &held, &request, body).await;
     }
     let mut foreground = Foreground::start(mux, &held, &request, body);
-    let done = foreground.deliver(caller).await;
+    let mut done = foreground.deliver(caller).await;
+    if matches!(done, Err(Stop::Failed(_))) && foreground.settle(caller).await.is_err() {
+        done = Err(Stop::Gone);
+    }
     foreground.put_away();
     done
 }
@@ -104,6 +107,10 @@ struct Foreground<'a> {
     inputs: tokio::sync::mpsc::UnboundedReceiver<outlast_protocol::link::to_client::StdinTaken>,
     from: Option<Seq>,
     records: u64,
+    /// The last record sent to the command line.
+    sent: Option<Seq>,
+    /// The last record it wrote out.
+    consumed: Option<Seq>,
     completed: Option<Seq>,
 }
 
@@ -125,6 +132,7 @@ impl<'a> Foreground<'a> {
         // Behind the resumed input: a submission begins it at 0 where there is none.
         let answer = held.submit(submission(request), body);
         let reader = held.open_reader(from, Some(invocation), Vec::new());
+        held.attend(invocation);
         Self {
             mux,
             held,
@@ -134,6 +142,8 @@ impl<'a> Foreground<'a> {
             inputs,
             from: None,
             records: 0,
+            sent: None,
+            consumed: None,
             completed: None,
         }
     }
@@ -178,6 +188,16 @@ impl<'a> Foreground<'a> {
         }
     }
 
+    /// Before a failure is told: waits until what was sent before it is written out, or it would
+    /// be delivered again.
+    async fn settle(&mut self, caller: &mut Caller) -> Result<(), Stop> {
+        while self.consumed < self.sent {
+            let (message, body) = caller.next().await?;
+            self.hear(message, body)?;
+        }
+        Ok(())
+    }
+
     fn submitted(
         &mut self,
         caller: &mut Caller,
@@ -209,6 +229,7 @@ impl<'a> Foreground<'a> {
             self.completed = Some(record.seq);
         }
         self.records = self.records.saturating_add(1);
+        self.sent = Some(record.seq);
         caller.send(&Told::from(record).into(), body);
     }
 
@@ -222,6 +243,7 @@ impl<'a> Foreground<'a> {
             ToMux::Consumed(consumed) => {
                 failpoint::reach("mux.consumed");
                 self.reader.consumed(consumed.seq);
+                self.consumed = Some(consumed.seq);
                 self.with_cursor(|cursor| cursor.received(invocation, consumed.seq));
                 return Ok(self
                     .completed
@@ -245,6 +267,7 @@ impl<'a> Foreground<'a> {
     /// Notes what was received for the next `receive`.
     fn put_away(self) {
         let (invocation, records) = (self.invocation(), self.records);
+        self.held.leave_alone(invocation, self.completed.is_some());
         if let (Some(from), true) = (self.from, self.completed.is_some()) {
             self.with_cursor(|cursor| cursor.finish(invocation, from, records));
         }

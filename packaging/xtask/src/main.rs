@@ -6,6 +6,7 @@
 )]
 
 mod cargo;
+mod chaos;
 mod ci;
 mod demo;
 mod failure;
@@ -24,6 +25,10 @@ cargo xtask COMMAND
   demo [HOST]      Show the main job: a session that outlasts its connection. Without HOST an
                    embedded SSH server on loopback is used; nothing needs to be configured
   test [FILTER…]   Install what is missing, build everything, run the tests
+  chaos [--minutes N | --rounds N] [--seed S] [--keep-going]
+                   Sessions under cuts, stalls, half-open links, killed and frozen processes, and
+                   a look at every byte afterwards. A seed gives the same plan; how the processes
+                   are scheduled while it is played is not in its hand. `--help` says more
   ci               Everything that must hold before a merge: format, lints, licences, purity, tests
   help             This text
 
@@ -41,6 +46,7 @@ fn main() -> ExitCode {
         ["demo"] => demo::run(None),
         ["demo", host] if !host.starts_with('-') => demo::run(Some(host)),
         ["test", filters @ ..] => test::run(filters),
+        ["chaos", words @ ..] => chaos::run(words),
         ["ci"] => ci::run(),
         _ => Err(Failure::usage(&words)),
     };
