@@ -8,6 +8,7 @@
 
 mod argv;
 mod control;
+mod creation;
 mod cuts;
 mod disk_full;
 mod errors;

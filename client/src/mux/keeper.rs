@@ -257,7 +257,7 @@ impl Mux {
 }
 
 /// Full jitter: many clients that lost one host do not all come back at once.
-fn jitter(most: Duration) -> Duration {
+pub(super) fn jitter(most: Duration) -> Duration {
     let mut random = [0u8; 4];
     let _ = rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty());
     let share = u32::from_ne_bytes(random);

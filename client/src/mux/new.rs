@@ -1,6 +1,7 @@
 //! Making sessions.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use outlast_protocol::control::to_cli::Finished;
@@ -14,11 +15,20 @@ use super::Mux;
 use super::caller::{Caller, Stop};
 use super::failure::Failure;
 use super::held::Held;
-use super::keeper::attach;
+use super::keeper::{Attached, Refusal, attach, jitter};
 use super::remove::end;
 use super::reserve::Reservation;
 use crate::ssh::Prompt;
 
+/// Before each further try to get an answer when the link was lost.
+const PAUSES: [Duration; 6] = [
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+    Duration::from_secs(16),
+];
 /// Names tried for a session without one.
 const NAMES: usize = 1000;
 
@@ -87,11 +97,7 @@ async fn create(
             open_timeout_ms: request.open_timeout_ms,
             extensions: Vec::new(),
         });
-        let (wire, used) = mux
-            .hosts
-            .open(&request.target, &request.surroundings, prompt, notice)
-            .await?;
-        match attach(wire, used, &create).await {
+        match make(mux, &request, &create, prompt, notice).await {
             Ok(attached) => return Ok(mux.keep(request.target, request.surroundings, attached)),
             // Somebody else made a Session1 there: the next number, then.
             Err(refusal)
@@ -103,4 +109,40 @@ async fn create(
         }
     }
     Err(Failure::usage("no free name was found").hint("give one with -n NAME"))
+}
+
+/// Asks for the session until there is an answer: what is asked for has its instance ID, so the
+/// host knows it again.
+async fn make(
+    mux: &Mux,
+    request: &New,
+    create: &ToHost,
+    prompt: &dyn Prompt,
+    notice: &dyn Fn(String),
+) -> Result<Attached, Refusal> {
+    let mut asked = false;
+    let mut pauses = PAUSES.iter();
+    loop {
+        let opened = mux
+            .hosts
+            .open(&request.target, &request.surroundings, prompt, notice)
+            .await;
+        let refusal = match opened {
+            Ok((wire, used)) => {
+                asked = true;
+                match attach(wire, used, create).await {
+                    Ok(attached) => return Ok(attached),
+                    Err(refusal) => refusal,
+                }
+            }
+            Err(failure) => Refusal::from(failure),
+        };
+        // A host that cannot be reached to begin with is not waited for.
+        let lost = asked && refusal.code.is_none() && refusal.failure.passing;
+        let Some(pause) = pauses.next().filter(|_| lost) else {
+            return Err(refusal);
+        };
+        notice(format!("{}; asking again", refusal.failure.message));
+        tokio::time::sleep(jitter(*pause)).await;
+    }
 }

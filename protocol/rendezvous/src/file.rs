@@ -77,6 +77,17 @@ impl PrivateDirectory {
             .map_err(|errno| self.refused("create", name, errno))
     }
 
+    /// Opens the file `name`, which must be there, for writing at its end.
+    pub fn open_to_append(&self, name: &str) -> Result<File, DirectoryError> {
+        self.check_name(name)?;
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match rustix::fs::openat(self.fd(), name, flags | OFlags::NONBLOCK, Mode::empty()) {
+            Ok(fd) => Ok(File::from(fd)),
+            Err(Errno::LOOP | Errno::NXIO) => Err(self.not_a_file(name)),
+            Err(errno) => Err(self.refused("open", name, errno)),
+        }
+    }
+
     /// Removes the file `name`; that it is not there is no error.
     pub fn remove_file(&self, name: &str) -> Result<(), DirectoryError> {
         self.check_name(name)?;

@@ -14,7 +14,7 @@ use super::to_client::{Record, StdinTaken, Submitted};
 use super::to_host::{Cancel, ReaderAck, ReaderClose, ReaderOpen, Stdin, StdinEnd, Submit, ToHost};
 use super::{From, Level};
 use crate::id::{InvocationId, ReaderId, Seq};
-use crate::limits::{MAX_CHUNK, RECORD_COST, STDIN_WINDOW};
+use crate::limits::{MAX_CHUNK, MAX_READERS, RECORD_COST, STDIN_WINDOW};
 
 /// A message with the raw bytes behind it.
 pub type Outgoing = (ToHost, Bytes);
@@ -58,6 +58,8 @@ pub struct Attachment {
     /// What is to be stopped, and how hard, and is not known to be over.
     cancels: BTreeMap<InvocationId, Level>,
     readers: BTreeMap<ReaderId, Reader>,
+    /// Readers closed lately: their last acknowledgement may have been lost with a link.
+    closed: VecDeque<ReaderOpen>,
     outbox: VecDeque<Outgoing>,
 }
 
@@ -86,6 +88,14 @@ impl Attachment {
                 };
                 self.outbox.push_back((ack.into(), Bytes::new()));
             }
+        }
+        for open in &self.closed {
+            // A reader that begins there has no use for what is before.
+            let close = ReaderClose {
+                reader: open.reader,
+            };
+            self.outbox.push_back((open.clone().into(), Bytes::new()));
+            self.outbox.push_back((close.into(), Bytes::new()));
         }
         for (invocation, level) in &self.cancels {
             let cancel = Cancel {
@@ -320,7 +330,18 @@ impl Attachment {
 
     /// Closes a reader.
     pub fn close_reader(&mut self, reader: ReaderId) {
-        if self.readers.remove(&reader).is_some() {
+        if let Some(known) = self.readers.remove(&reader) {
+            if let Some(consumed) = known.consumed {
+                self.closed.push_back(ReaderOpen {
+                    from: From::Seq(consumed.next()),
+                    credit: 1,
+                    owed: 0,
+                    ..known.open
+                });
+            }
+            if self.closed.len() > MAX_READERS {
+                self.closed.pop_front();
+            }
             self.say(ReaderClose { reader }.into(), Bytes::new());
         }
     }
@@ -357,6 +378,17 @@ mod tests {
             timeout_ms: None,
             wait: true,
             extensions: Vec::new(),
+        }
+    }
+
+    fn reader_open() -> ReaderOpen {
+        ReaderOpen {
+            reader: ReaderId(0),
+            from: From::Start,
+            only: None,
+            skip: Vec::new(),
+            credit: 1,
+            owed: 0,
         }
     }
 
@@ -451,6 +483,30 @@ mod tests {
     }
 
     #[test]
+    fn what_a_closed_reader_consumed_is_said_again() {
+        let mut attachment = Attachment::default();
+        attachment.link_up();
+        let open = reader_open();
+        let reader = attachment.open_reader(open.clone());
+        attachment.consumed(reader, Seq(7));
+        attachment.close_reader(reader);
+        let unread = attachment.open_reader(open);
+        attachment.close_reader(unread);
+        attachment.link_down();
+        attachment.link_up();
+        let said = drain(&mut attachment);
+        let [
+            (ToHost::ReaderOpen(open), _),
+            (ToHost::ReaderClose(close), _),
+        ] = &said[..]
+        else {
+            panic!("{said:?}");
+        };
+        assert_eq!((open.reader, close.reader), (reader, reader));
+        assert_eq!(open.from, From::Seq(Seq(8)));
+    }
+
+    #[test]
     fn input_is_sent_again_from_where_the_command_took_it() {
         let id = InvocationId(Uuid::from_u128(1));
         let mut attachment = Attachment::default();
@@ -535,14 +591,7 @@ mod tests {
     fn a_reader_goes_on_behind_the_last_record_and_takes_none_twice() {
         let mut attachment = Attachment::default();
         attachment.link_up();
-        let reader = attachment.open_reader(ReaderOpen {
-            reader: ReaderId(0),
-            from: From::Start,
-            only: None,
-            skip: Vec::new(),
-            credit: 1,
-            owed: 0,
-        });
+        let reader = attachment.open_reader(reader_open());
         drain(&mut attachment);
         let record = |seq| Record {
             reader,

@@ -16,7 +16,8 @@ use tokio::sync::{Notify, watch};
 use super::clock::{boot_time, wall_ms};
 use super::consumption::Consumption;
 use super::holding::{Attaching, Holding};
-use super::invocations::Invocations;
+use super::invocations::{Invocation, Invocations, NotAccepted};
+use super::ledger::{Completed, Entry, Ledger};
 use super::outcomes::Outcomes;
 use super::places::Places;
 use super::progress::{Progress, Wait};
@@ -32,6 +33,7 @@ pub(super) struct Core {
     pub(super) outcomes: Outcomes,
     pub(super) holding: Holding,
     directory: PrivateDirectory,
+    ledger: Ledger,
     /// What nobody has consumed yet.
     consumption: Consumption,
     /// Where clients may want to go on reading.
@@ -62,7 +64,12 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(meta: Meta, log: Log, directory: PrivateDirectory) -> Rc<Self> {
+    pub(super) fn new(
+        meta: Meta,
+        log: Log,
+        ledger: Ledger,
+        directory: PrivateDirectory,
+    ) -> Rc<Self> {
         let core = Core {
             meta,
             log,
@@ -70,6 +77,7 @@ impl Session {
             outcomes: Outcomes::default(),
             holding: Holding::default(),
             directory,
+            ledger,
             consumption: Consumption::default(),
             places: Places::default(),
             progress: Progress::default(),
@@ -179,12 +187,38 @@ impl Core {
     ) -> Seq {
         let (now, place) = (wall_ms(), self.log.end());
         if let RecordKind::Completed(outcome) = &kind {
-            self.outcomes.keep(place, now, invocation, outcome.clone());
+            let completed = Completed {
+                invocation,
+                seq: place.seq,
+                offset: place.offset,
+                time_ms: now,
+                outcome: outcome.clone(),
+            };
+            self.ledger.note(&Entry::Completed(completed.clone()));
+            self.outcomes.keep(completed);
         }
         let seq = self.log.append(now, Some(invocation), kind, bytes);
         self.log.flush();
         self.consumption.recorded(invocation, place.seq, seq);
         seq
+    }
+
+    /// Accepts a command, once, and writes that down before anything is done about it. Returns
+    /// how many run or wait before it and the number below which it has no record.
+    pub(super) fn submit(
+        &mut self,
+        invocation: Invocation,
+        wait: bool,
+    ) -> Result<(u32, Seq), NotAccepted> {
+        let (id, next) = (invocation.id, self.log.next());
+        let known = self.invocations.from(id).is_some();
+        let accepted = self.invocations.submit(invocation, wait, next);
+        if let (false, Ok((_, from))) = (known, &accepted) {
+            let (invocation, from) = (id, *from);
+            self.ledger.note(&Entry::Accepted { invocation, from });
+        }
+        self.note_idleness();
+        accepted
     }
 
     /// Whether the shell lives.

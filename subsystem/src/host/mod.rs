@@ -10,6 +10,7 @@ mod descriptor;
 mod holding;
 mod input;
 mod invocations;
+mod ledger;
 mod life;
 mod link;
 mod open;

@@ -10,6 +10,7 @@ use outlast_protocol::link::to_host::Create;
 use outlast_rendezvous::{PrivateDirectory, failpoint};
 
 use super::core::Session;
+use super::ledger::Ledger;
 use super::quotas::{self, Quotas};
 use super::{CREATE, storage};
 use crate::log::{Log, Policy, Share};
@@ -60,7 +61,8 @@ pub(super) async fn open(
     meta.shell = ProcessId::of(runspace.pid());
     meta.write(entry.directory()).map_err(storage)?;
     let directory = entry.directory().try_clone().map_err(storage)?;
-    Ok((Session::new(meta, log, directory), runspace))
+    let ledger = Ledger::create(&directory).map_err(storage)?;
+    Ok((Session::new(meta, log, ledger, directory), runspace))
 }
 
 /// Why the shell did not open, with the last it said: its start-up files are to blame.

@@ -6,41 +6,21 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use outlast_protocol::id::{InvocationId, Seq};
 use outlast_protocol::limits::MAX_OUTCOMES;
-use outlast_protocol::outcome::Outcome;
 use outlast_protocol::record::{Gap, RecordKind};
 
+use super::ledger::Completed;
 use crate::log::{Position, Record};
-
-#[derive(Debug)]
-struct Kept {
-    place: Position,
-    time_ms: u64,
-    invocation: InvocationId,
-    outcome: Outcome,
-}
 
 /// The latest outcomes, by the numbers of their records.
 #[derive(Debug, Default)]
 pub(super) struct Outcomes {
-    kept: BTreeMap<Seq, Kept>,
+    kept: BTreeMap<Seq, Completed>,
 }
 
 impl Outcomes {
-    /// Keeps the outcome whose record is at `place`.
-    pub(super) fn keep(
-        &mut self,
-        place: Position,
-        time_ms: u64,
-        invocation: InvocationId,
-        outcome: Outcome,
-    ) {
-        let kept = Kept {
-            place,
-            time_ms,
-            invocation,
-            outcome,
-        };
-        self.kept.insert(place.seq, kept);
+    /// Keeps an outcome.
+    pub(super) fn keep(&mut self, completed: Completed) {
+        self.kept.insert(completed.seq, completed);
         if self.kept.len() > MAX_OUTCOMES {
             self.kept.pop_first();
         }
@@ -62,15 +42,12 @@ impl Outcomes {
         let mut pieces = VecDeque::new();
         let mut at = before;
         let inside = self.kept.range(gap.first..=record.seq).map(|(_, it)| it);
-        for kept in inside.filter(|kept| wanted(kept.invocation, kept.place.seq)) {
+        for kept in inside.filter(|kept| wanted(kept.invocation, kept.seq)) {
             // A reader that began in the middle of what was dropped knows its own place only
             // about; the outcome's is exact.
             let place = Position {
-                offset: kept
-                    .place
-                    .offset
-                    .clamp(at.offset, behind.offset.max(at.offset)),
-                ..kept.place
+                seq: kept.seq,
+                offset: kept.offset.clamp(at.offset, behind.offset.max(at.offset)),
             };
             pieces.extend(missing(&record, gap, at, place));
             at = Position {
@@ -115,7 +92,7 @@ fn missing(
 
 #[cfg(test)]
 mod tests {
-    use outlast_protocol::outcome::ExitStatus;
+    use outlast_protocol::outcome::{ExitStatus, Outcome};
     use outlast_protocol::record::GapCause;
 
     use super::*;
@@ -143,8 +120,14 @@ mod tests {
         }
     }
 
-    fn outcome(code: u8) -> Outcome {
-        Outcome::Ended(ExitStatus::Code(code))
+    fn completed(seq: u64, offset: u64, number: u128, code: u8) -> Completed {
+        Completed {
+            invocation: id(number),
+            seq: Seq(seq),
+            offset,
+            time_ms: 0,
+            outcome: Outcome::Ended(ExitStatus::Code(code)),
+        }
     }
 
     fn shown(pieces: VecDeque<(Record, Position)>) -> Vec<String> {
@@ -162,8 +145,8 @@ mod tests {
     #[test]
     fn an_outcome_comes_out_of_a_gap_and_the_gaps_around_it_are_exact() {
         let mut outcomes = Outcomes::default();
-        outcomes.keep(place(5, 400), 0, id(1), outcome(3));
-        outcomes.keep(place(9, 900), 0, id(2), outcome(4));
+        outcomes.keep(completed(5, 400, 1, 3));
+        outcomes.keep(completed(9, 900, 2, 4));
         let of = |only: u128| {
             let record = gap(2, 9, 800);
             let wanted = move |invocation, _| invocation == id(only);
@@ -182,7 +165,7 @@ mod tests {
     fn outcomes_are_bounded() {
         let mut outcomes = Outcomes::default();
         for n in 1..=MAX_OUTCOMES as u64 + 5 {
-            outcomes.keep(place(n, 0), 0, id(n.into()), outcome(0));
+            outcomes.keep(completed(n, 0, n.into(), 0));
         }
         assert_eq!(outcomes.kept.len(), MAX_OUTCOMES);
         assert!(!outcomes.kept.contains_key(&Seq(5)));

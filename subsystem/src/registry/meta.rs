@@ -76,6 +76,14 @@ pub enum MetaError {
     Format(u32),
 }
 
+impl MetaError {
+    /// Whether there is no such file.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Directory(error) if error.is_absent())
+    }
+}
+
 impl Meta {
     /// Version of the form this code writes.
     pub const FORMAT: u32 = FORMAT;

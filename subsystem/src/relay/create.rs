@@ -2,14 +2,16 @@
 
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use outlast_protocol::frame::FrameDecoder;
 use outlast_protocol::limits::{MAX_FRAME, MIN_IDLE_TIMEOUT};
 use outlast_protocol::link::refusal::{RefusalCode, Refused};
 use outlast_protocol::link::to_client::ToClient;
 use outlast_protocol::link::to_host::{Create, ToHost};
-use outlast_rendezvous::DirectoryError;
+use outlast_rendezvous::{DirectoryError, failpoint};
 
+use super::opening;
 use crate::host::CLAIMED;
 use crate::refuse::{Explain, refused};
 use crate::registry::{Entry, Registry};
@@ -20,10 +22,27 @@ const CREATE: u8 = 0x03;
 pub(super) fn carry_out(registry: &Registry, request: &Create) -> Result<Entry, Refused> {
     check(request)?;
     let storage = |error: DirectoryError| storage(request, &error);
-    let names = registry.lock_names().map_err(storage)?;
-    if registry.contains(request.instance) {
-        return registry.entry(request.instance).map_err(storage);
-    }
+    let names = loop {
+        let names = registry.lock_names().map_err(storage)?;
+        let Ok(entry) = registry.entry(request.instance) else {
+            break names;
+        };
+        if !entry.is_alive() && entry.meta().is_err_and(|error| error.is_absent()) {
+            // Whoever was to start its host was killed before that: nothing came of it.
+            entry.delete().map_err(storage)?;
+            break names;
+        }
+        // Others may make theirs while this shell starts.
+        drop(names);
+        opening::wait(
+            &entry,
+            Duration::from_millis(request.open_timeout_ms.into()),
+        );
+        // A shell that did not start leaves nothing.
+        if registry.contains(request.instance) {
+            return Ok(entry);
+        }
+    };
     if let Some(other) = registry.live_by_name(&request.name).map_err(storage)? {
         return Err(refused(
             CREATE,
@@ -37,6 +56,7 @@ pub(super) fn carry_out(registry: &Registry, request: &Create) -> Result<Entry, 
         .hint("choose another name with -n, or connect to that one"));
     }
     let entry = registry.create(request.instance).map_err(storage)?;
+    failpoint::reach("relay.created");
     match start_host(&entry, request, names) {
         Ok(()) => Ok(entry),
         Err(refusal) => {

@@ -7,7 +7,10 @@ mod create;
 mod hand_over;
 mod host_socket;
 mod list;
+mod opening;
 mod remove;
+
+use std::time::Duration;
 
 use outlast_protocol::link::refusal::RefusalCode;
 use outlast_protocol::link::to_client::ToClient;
@@ -17,6 +20,9 @@ use outlast_rendezvous::failpoint;
 use crate::refuse::{Explain, refused};
 use crate::registry::Registry;
 use client::{Client, ClientError};
+
+/// How long a client that attaches waits for a shell somebody else has just started.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Serves the client on standard input and output. Returns the process's exit code.
 pub fn run() -> u8 {
@@ -55,7 +61,10 @@ fn serve() -> Result<(), ClientError> {
             Err(refusal) => client.send(&ToClient::Refused(refusal)),
         },
         ToHost::Attach(request) => match registry.entry(request.instance) {
-            Ok(entry) => hand_over::hand_over(client, &entry),
+            Ok(entry) => {
+                opening::wait(&entry, PATIENCE);
+                hand_over::hand_over(client, &entry)
+            }
             Err(_) => client.send(&ToClient::Refused(unknown(&request.instance, 0x04))),
         },
         other => {

@@ -210,9 +210,7 @@ impl Conversation {
             stdin: submit.stdin,
             timeout: submit.timeout_ms.map(Duration::from_millis),
         };
-        let next = core.log.next();
-        let accepted = core.invocations.submit(invocation, submit.wait, next);
-        core.note_idleness();
+        let accepted = core.submit(invocation, submit.wait);
         drop(core);
         match accepted {
             Ok((ahead, from)) => {
