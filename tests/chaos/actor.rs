@@ -12,9 +12,9 @@ use crate::job::Job;
 use crate::plan::{Act, MACHINES, Meanwhile, Moment, SessionPlan};
 use crate::stage::{SERVER, Stage};
 
-/// Longest wait for a command line: above any pause between two attempts to reconnect, plus the
+/// Longest silence of a command line: above any pause between two attempts to reconnect, plus the
 /// time until a silent link is given up, several times over.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// How sure it is that a job was submitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -372,15 +372,21 @@ impl<'a> Actor<'a> {
         running.thaw();
     }
 
+    /// Waits for the end of a command line, as long as it gets on.
     fn end_of(&self, mut running: Running) -> Result<Output, String> {
         let begun = Instant::now();
-        if !running.end_by(Deadline::after(PATIENCE)) {
-            let (stdout, stderr) = (running.stdout.text(), running.stderr.text());
-            return Err(format!(
-                "a command line has not ended within {PATIENCE:?}\n{}\n{}",
-                outlast_tests::failure::block("its stdout", &stdout),
-                outlast_tests::failure::block("its stderr", &stderr),
-            ));
+        let printed = |running: &Running| running.stdout.len() + running.stderr.len();
+        let mut before = printed(&running);
+        while !running.end_by(Deadline::after(PATIENCE)) {
+            if printed(&running) == before {
+                let (stdout, stderr) = (running.stdout.text(), running.stderr.text());
+                return Err(format!(
+                    "a command line has neither ended nor said anything for {PATIENCE:?}\n{}\n{}",
+                    outlast_tests::failure::block("its stdout", &stdout),
+                    outlast_tests::failure::block("its stderr", &stderr),
+                ));
+            }
+            before = printed(&running);
         }
         let output = running.wait();
         self.counts.one("command lines");

@@ -133,6 +133,23 @@ fn run(args: &Args) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// What fits a terminal; the evidence has all of it.
+fn excerpt(why: &str) -> String {
+    let lines: Vec<&str> = why.lines().collect();
+    let cut = |line: &&str| line.chars().take(300).collect::<String>();
+    let mut shown: Vec<String> = lines.iter().take(40).map(cut).collect();
+    if lines.len() > 60 {
+        shown.push(format!("… {} lines …", lines.len() - 60));
+    }
+    shown.extend(
+        lines
+            .iter()
+            .skip(lines.len().saturating_sub(20).max(40))
+            .map(cut),
+    );
+    shown.join("\n")
+}
+
 fn round(seed: u64, all: &Counts) -> bool {
     let begun = Instant::now();
     let counts = Counts::default();
@@ -146,7 +163,10 @@ fn round(seed: u64, all: &Counts) -> bool {
             true
         }
         Err(why) => {
-            println!("seed {seed}: VIOLATION after {took:.0} s; {line}\n{why}");
+            println!(
+                "seed {seed}: VIOLATION after {took:.0} s; {line}\n{}",
+                excerpt(&why)
+            );
             println!("again: cargo xtask chaos --rounds 1 --seed {seed}");
             false
         }

@@ -118,6 +118,15 @@ impl Transcript {
         String::from_utf8_lossy(&self.lock().bytes).into_owned()
     }
 
+    /// How many bytes have come in all.
+    pub fn len(&self) -> usize {
+        self.lock().bytes.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     pub fn bytes(&self) -> Vec<u8> {
         self.lock().bytes.clone()
     }
