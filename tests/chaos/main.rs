@@ -12,11 +12,14 @@
 
 mod actor;
 mod check;
+mod command_line;
 mod counts;
 mod delivery;
+mod doom;
 mod evidence;
 mod faults;
 mod job;
+mod log;
 mod plan;
 mod random;
 mod round;

@@ -17,6 +17,17 @@ pub(crate) struct Plan {
     pub(crate) sessions: Vec<SessionPlan>,
     /// One list for each machine's network, and a last one for the processes.
     pub(crate) faults: Vec<Vec<(Duration, Fault)>>,
+    /// In a share of the rounds one host is killed, when all else has been looked at.
+    pub(crate) doom: Option<Doom>,
+}
+
+/// The end of a session by the loss of its host.
+#[derive(Clone, Debug)]
+pub(crate) struct Doom {
+    pub(crate) session: usize,
+    pub(crate) job: Job,
+    /// How long after the submission.
+    pub(crate) after: Duration,
 }
 
 /// One session and what is done with it, one act after the other.
@@ -106,10 +117,21 @@ impl Plan {
             faults.push(schedule(&mut random.branch(), network_fault));
         }
         faults.push(schedule(&mut random.branch(), process_fault));
+        let mut own = random.branch();
+        let doom = own.chance(25).then(|| {
+            let mut job = emitting("doomed".to_owned(), &mut own);
+            job.pace = 3000;
+            Doom {
+                session: own.index(sessions.len()),
+                job,
+                after: millis(&mut own, 0, 1500),
+            }
+        });
         Self {
             seed,
             sessions,
             faults,
+            doom,
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::stage::{
     Machine, SERVER, Stage, calmly, descriptors, json, local_hosts, muxes, nothing_left,
     peak_memory_kib, words_of,
 };
-use crate::{check, evidence};
+use crate::{check, doom, evidence};
 
 /// What a mux may have open beyond what it had when its sessions were made: connections that are
 /// still being closed.
@@ -47,6 +47,9 @@ pub(crate) fn play(plan: &Plan, counts: &Counts) -> Result<(), String> {
         }
         check_listed(&stage, &actors)?;
         check_resources(&stage, &before, counts)?;
+        if let Some(doom) = &plan.doom {
+            doom::bring(&stage, &actors, doom)?;
+        }
         strike(&stage, &actors)
     }));
     let result = played.unwrap_or_else(|panic| Err(words_of(&panic)));
@@ -169,7 +172,7 @@ fn check_listed(stage: &Stage, actors: &[Actor<'_>]) -> Result<(), String> {
     Ok(())
 }
 
-fn hosts(stage: &Stage) -> Vec<Process> {
+pub(crate) fn hosts(stage: &Stage) -> Vec<Process> {
     let mut hosts = stage.sshd.hosts();
     for machine in &stage.machines {
         hosts.extend(local_hosts(machine));

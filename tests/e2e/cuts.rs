@@ -230,24 +230,29 @@ fn nothing_comes_again_after_a_command_line_that_lost_its_session() {
     stage.strike(Vec::new());
 }
 
-/// Output that was read in the foreground stays out of a reading that lost its mux.
+/// Output that was read in the foreground stays out of a reading that lost its mux before it came
+/// there.
 #[test]
 fn reading_that_lost_its_mux_goes_on_without_what_others_have_had() {
     let stage = Stage::set();
     stage.new_session("job");
     let gate = Gate::new();
+    let first = "seq -f 'line %.0f' 1000000";
     let last = format!("read -r _ <{}; echo three", gate.word());
-    run(&stage.machine, &["invoke", "-d", "-s", "job", "echo one"]).success();
+    run(&stage.machine, &["invoke", "-d", "-s", "job", first]).success();
     run(&stage.machine, &["invoke", "-n", "-s", "job", "echo two"])
         .success()
         .stdout_is("two\n");
     run(&stage.machine, &["invoke", "-d", "-s", "job", &last]).success();
     let following = stage.machine.spawn(&["receive", "job", "--follow"]);
-    following.wait_line("one");
+    following.wait_line("line 1");
+    following.freeze();
     process::kill9(stage.machine.mux_pid());
+    following.thaw();
     following.wait_stderr("resumed");
     gate.open();
-    following.wait().success().stdout_is("one\nthree\n");
+    let expected = format!("{}three\n", numbered(1_000_000));
+    following.wait().success().stdout_is_stream(expected);
     stage.strike(Vec::new());
 }
 
