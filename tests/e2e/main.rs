@@ -7,8 +7,10 @@
 )]
 
 mod argv;
+mod bounds;
 mod control;
 mod creation;
+mod crowd;
 mod cuts;
 mod disk_full;
 mod errors;

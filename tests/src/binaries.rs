@@ -12,6 +12,24 @@ pub fn outlast_subsystem() -> PathBuf {
     find("outlast-subsystem").unwrap_or_else(|missing| panic!("{missing}"))
 }
 
+/// The command line client of another version: the one `OUTLAST_OLD_BIN_DIR` has, as `cargo xtask
+/// skew` sets it, or this one.
+pub fn old_outlast() -> PathBuf {
+    old("outlast").unwrap_or_else(outlast)
+}
+
+/// The remote end of another version, likewise.
+pub fn old_outlast_subsystem() -> PathBuf {
+    old("outlast-subsystem").unwrap_or_else(outlast_subsystem)
+}
+
+fn old(name: &str) -> Option<PathBuf> {
+    let directory = PathBuf::from(std::env::var_os("OUTLAST_OLD_BIN_DIR")?);
+    let path = directory.join(name);
+    assert!(path.is_file(), "{} is not there", path.display());
+    Some(path)
+}
+
 /// Cargo builds the binaries of *other* packages only when asked to, so a missing one is a mistake
 /// of the caller and not of the test.
 pub fn find(name: &str) -> Result<PathBuf, String> {

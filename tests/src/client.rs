@@ -25,6 +25,7 @@ use crate::sshd::Sshd;
 pub struct ClientMachine {
     directory: tempfile::TempDir,
     account: Account,
+    program: PathBuf,
 }
 
 impl ClientMachine {
@@ -40,6 +41,7 @@ impl ClientMachine {
         let machine = Self {
             directory,
             account: Account::current(),
+            program: binaries::outlast(),
         };
         fs::DirBuilder::new()
             .mode(0o700)
@@ -62,6 +64,12 @@ impl ClientMachine {
         let machine = Self::new();
         machine.host(alias, sshd).add();
         machine
+    }
+
+    /// The machine has another version of `outlast`.
+    pub fn with_program(mut self, program: PathBuf) -> Self {
+        self.program = program;
+        self
     }
 
     /// Begins to describe a host to this machine; ends with [`HostEntry::add`].
@@ -87,12 +95,12 @@ impl ClientMachine {
 
     /// Starts `outlast` with pipes on all three descriptors.
     pub fn spawn<S: AsRef<OsStr>>(&self, args: &[S]) -> Running {
-        Running::start(&mut self.command(&binaries::outlast(), args))
+        Running::start(&mut self.command(&self.program, args))
     }
 
     /// Starts `outlast` on a terminal.
     pub fn on_pty<S: AsRef<OsStr>>(&self, args: &[S]) -> OnPty {
-        OnPty::start(&self.command(&binaries::outlast(), args))
+        OnPty::start(&self.command(&self.program, args))
     }
 
     /// OpenSSH's client with this machine's configuration: the yardstick.

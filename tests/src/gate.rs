@@ -55,7 +55,11 @@ impl Gate {
 
     /// Waits for a line written by the script.
     pub fn wait(&self) -> String {
-        let deadline = Deadline::usual();
+        self.wait_by(Deadline::usual())
+    }
+
+    /// Waits for a line from a script that is meant to take its time.
+    pub fn wait_by(&self, deadline: Deadline) -> String {
         let mut line = Vec::new();
         let mut byte = [0];
         loop {

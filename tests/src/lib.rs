@@ -13,7 +13,10 @@
 //! | [`gate`] | named events between a test and a remote script |
 //! | [`failpoint`] | a process of Outlast stopped at a named place |
 //! | [`process`] | what `/proc` says: who is left, who has gone |
+//! | [`ledger`] | what a receiver got and what it was told is missing |
 //! | [`stream`] | numbered lines, to prove that a stream is byte-exact |
+//! | [`usage`] | what a process uses: memory, processor time, wake-ups |
+//! | [`watermark`] | how full a directory ever got |
 #![forbid(unsafe_code)]
 #![allow(
     clippy::expect_used,
@@ -32,6 +35,7 @@ pub mod failure;
 pub mod file_event;
 pub mod gate;
 pub mod host_entry;
+pub mod ledger;
 pub mod leftovers;
 pub mod output;
 pub mod process;
@@ -41,6 +45,8 @@ pub mod running;
 pub mod sshd;
 pub mod stream;
 pub mod transcript;
+pub mod usage;
+pub mod watermark;
 
 pub use client::ClientMachine;
 pub use failpoint::Failpoint;
@@ -49,3 +55,4 @@ pub use output::Output;
 pub use proxy::Proxy;
 pub use running::Running;
 pub use sshd::{Sshd, Subsystem};
+pub use watermark::Watermark;

@@ -60,9 +60,27 @@ pub fn mentioning(directory: &Path) -> Vec<Process> {
     })
 }
 
-/// The children of `pid`.
+/// The children of `pid`. As the kernel lists them: where thousands of processes are, looking at
+/// the parent of each takes too long.
 pub fn children_of(pid: u32) -> Vec<Process> {
-    filtered(|candidate| parent_of(candidate) == Some(pid))
+    let threads = fs::read_dir(format!("/proc/{pid}/task"));
+    let lists = threads.into_iter().flatten().flatten().map(|thread| {
+        let children = thread.path().join("children");
+        fs::read_to_string(children).unwrap_or_default()
+    });
+    let pids: Vec<u32> = lists
+        .flat_map(|list| {
+            let pids = list.split_whitespace().map(str::parse);
+            pids.flatten().collect::<Vec<u32>>()
+        })
+        .filter(|pid| is_alive(*pid))
+        .collect();
+    pids.into_iter()
+        .map(|pid| Process {
+            pid,
+            command: command_of(pid),
+        })
+        .collect()
 }
 
 /// The children of `pid`, their children, and so on.
@@ -164,10 +182,6 @@ fn command_of(pid: u32) -> String {
         .map(String::from_utf8_lossy)
         .collect();
     words.join(" ").trim_end().to_owned()
-}
-
-fn parent_of(pid: u32) -> Option<u32> {
-    after_name(pid)?.split_whitespace().nth(1)?.parse().ok()
 }
 
 fn state_of(pid: u32) -> Option<char> {

@@ -86,7 +86,7 @@ impl Sshd {
 
     /// `OUTLAST_SESSION_DIR` of this server's sessions.
     pub fn session_dir(&self) -> PathBuf {
-        self.directory.path().join("sessions")
+        self.settings.session_dir(self.directory.path())
     }
 
     /// Stops whichever relay or host comes by a place.

@@ -73,3 +73,60 @@ pub fn binary(length: usize) -> Vec<u8> {
     }
     bytes
 }
+
+/// Lines of one length, each with its number: any piece of the stream tells where it is from.
+pub mod ruler {
+    /// The first line's number.
+    const FIRST: u64 = 1_000_000_000;
+    /// Bytes of a line.
+    pub const LINE: u64 = 11;
+
+    /// Shell text that prints that many lines, as fast as anything prints numbers.
+    pub fn script(lines: u64) -> String {
+        format!("seq {FIRST} {}", FIRST + lines - 1)
+    }
+
+    /// The stream's bytes from `offset` on.
+    pub fn bytes(offset: u64, length: usize) -> Vec<u8> {
+        let mut line = format!("{}\n", FIRST + offset / LINE).into_bytes();
+        let skip = (offset % LINE) as usize;
+        let mut bytes = Vec::with_capacity(skip + length + line.len());
+        while bytes.len() < skip + length {
+            bytes.extend_from_slice(&line);
+            count_up(&mut line);
+        }
+        bytes.drain(..skip);
+        bytes.truncate(length);
+        bytes
+    }
+
+    /// The next number, in place: a stream of hundreds of megabytes is compared with this.
+    fn count_up(line: &mut [u8]) {
+        for digit in line.iter_mut().rev().skip(1) {
+            if *digit != b'9' {
+                *digit += 1;
+                return;
+            }
+            *digit = b'0';
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn it_is_what_the_script_prints() {
+            let script = script(12_345);
+            let shell = std::process::Command::new("sh")
+                .args(["-c", &script])
+                .output();
+            let printed = shell.unwrap().stdout;
+            assert_eq!(printed.len() as u64, 12_345 * LINE);
+            for offset in [0, 1, 10, 11, 12, 98_765] {
+                let rest = &printed[offset..];
+                assert_eq!(bytes(offset as u64, rest.len()), rest);
+            }
+        }
+    }
+}

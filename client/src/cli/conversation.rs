@@ -9,6 +9,7 @@ use bytes::Bytes;
 use outlast_protocol::control::session::Session;
 use outlast_protocol::control::to_cli::{FailureKind, Record, ToCli};
 use outlast_protocol::control::to_mux::{Cancel, Consumed, Invoke, Receive, Stdin, StdinEnd};
+use outlast_protocol::control::window::{Step, Window};
 use outlast_protocol::id::Seq;
 use outlast_protocol::link::{From, Level};
 use outlast_protocol::outcome::Outcome;
@@ -21,7 +22,7 @@ use super::duration::Span;
 use super::error::Error;
 use super::interrupt::Wish;
 use super::request::{answer, unexpected};
-use super::window::{Step, Window};
+
 use crate::control::connection::Connection;
 use crate::output::page::Page;
 use crate::output::sink::Sink;

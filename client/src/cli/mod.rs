@@ -25,7 +25,6 @@ mod stdin;
 mod submission;
 mod target;
 mod version;
-mod window;
 
 use std::sync::Arc;
 

@@ -257,7 +257,7 @@ impl<'a> Foreground<'a> {
         Ok(false)
     }
 
-    fn with_cursor(&self, change: impl FnOnce(&mut super::cursor::Cursor)) {
+    fn with_cursor(&self, change: impl FnOnce(&mut outlast_protocol::link::cursor::Cursor)) {
         if let Some(known) = self.mux.registry.borrow_mut().get_mut(self.held.instance) {
             change(&mut known.cursor);
             self.mux.unsaved.set(true);

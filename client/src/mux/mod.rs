@@ -2,7 +2,6 @@
 //! attached sessions. Command lines come and go; it stays as long as it holds something.
 
 mod caller;
-mod cursor;
 mod enumerate;
 mod errand;
 mod failure;

@@ -3,11 +3,11 @@
 use globset::Glob;
 use outlast_protocol::control::target::Target;
 use outlast_protocol::id::{ClientId, InstanceId, InvocationId, SessionName, is_instance_prefix};
+use outlast_protocol::link::cursor::Cursor;
 use outlast_protocol::session::{End, Life, SessionInfo};
 use outlast_rendezvous::{DirectoryError, PrivateDirectory};
 use serde::{Deserialize, Serialize};
 
-use super::cursor::Cursor;
 use super::failure::Failure;
 use super::reserve::Reserved;
 
@@ -68,6 +68,28 @@ struct File {
     sessions: Vec<Known>,
 }
 
+impl File {
+    /// Of another format only the number is read: the rest may look like anything.
+    fn parse(bytes: &[u8], path: String) -> Result<Self, RegistryError> {
+        #[derive(Deserialize)]
+        struct Version {
+            format: u32,
+        }
+        let parsed = serde_json::from_slice(bytes).and_then(|Version { format }| {
+            if format == FORMAT {
+                serde_json::from_slice(bytes).map(Ok)
+            } else {
+                Ok(Err(format))
+            }
+        });
+        match parsed {
+            Ok(Ok(file)) => Ok(file),
+            Ok(Err(format)) => Err(RegistryError::Format { path, format }),
+            Err(error) => Err(RegistryError::Damaged { path, error }),
+        }
+    }
+}
+
 /// The list, and the file it is kept in.
 pub(super) struct Registry {
     directory: PrivateDirectory,
@@ -114,23 +136,12 @@ impl Registry {
             Err(error) => return Err(error.into()),
         };
         let path = directory.path().join(FILE).display().to_string();
-        let file: File =
-            serde_json::from_slice(&bytes).map_err(|error| RegistryError::Damaged {
-                path: path.clone(),
-                error,
-            })?;
-        if file.format != FORMAT {
-            return Err(RegistryError::Format {
-                path,
-                format: file.format,
-            });
-        }
         let File {
             client,
             last_id,
             sessions,
             ..
-        } = file;
+        } = File::parse(&bytes, path)?;
         Ok(Self {
             directory,
             client,
@@ -343,3 +354,6 @@ pub(super) fn words(end: &End) -> String {
         End::OpenFailed(reason) => format!("it could not be opened: {reason}"),
     }
 }
+
+#[cfg(test)]
+mod releases;

@@ -11,6 +11,7 @@ mod ci;
 mod demo;
 mod failure;
 mod purity;
+mod skew;
 mod steps;
 mod test;
 mod tools;
@@ -29,7 +30,10 @@ cargo xtask COMMAND
                    Sessions under cuts, stalls, half-open links, killed and frozen processes, and
                    a look at every byte afterwards. A seed gives the same plan; how the processes
                    are scheduled while it is played is not in its hand. `--help` says more
-  ci               Everything that must hold before a merge: format, lints, licences, purity, tests
+  skew [REVISION]  Build an earlier version, by default the newest release, and test this one
+                   against it: clients, relays and hosts in every mixture that occurs
+  ci               Everything that must hold before a merge: format, lints, licences, purity, tests,
+                   the earlier version, two rounds of chaos
   help             This text
 
 Details: CONTRIBUTING is in the README; the harness is described in tests/src/lib.rs.
@@ -47,6 +51,8 @@ fn main() -> ExitCode {
         ["demo", host] if !host.starts_with('-') => demo::run(Some(host)),
         ["test", filters @ ..] => test::run(filters),
         ["chaos", words @ ..] => chaos::run(words),
+        ["skew"] => skew::run(None),
+        ["skew", revision] if !revision.starts_with('-') => skew::run(Some(revision)),
         ["ci"] => ci::run(),
         _ => Err(Failure::usage(&words)),
     };

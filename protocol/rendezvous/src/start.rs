@@ -40,10 +40,19 @@ pub enum ConnectError {
 
 /// Connects to the socket `name` in `directory` and makes sure that the other end is ours.
 pub fn connect(directory: &PrivateDirectory, name: &str) -> Result<UnixStream, ConnectError> {
+    connect_within(directory, name, CONNECT_TIMEOUT)
+}
+
+/// Connects like [`connect`], but waits only so long for a process that accepts nothing.
+pub fn connect_within(
+    directory: &PrivateDirectory,
+    name: &str,
+    patience: Duration,
+) -> Result<UnixStream, ConnectError> {
     directory.check_name(name)?;
     let refused = |errno: Errno| directory.refused("connect to", name, errno);
     let socket = stream_socket(SocketFlags::CLOEXEC).map_err(refused)?;
-    set_socket_timeout(&socket, Timeout::Send, Some(CONNECT_TIMEOUT)).map_err(refused)?;
+    set_socket_timeout(&socket, Timeout::Send, Some(patience)).map_err(refused)?;
     let address = address(directory, name).map_err(refused)?;
     match rustix::io::retry_on_intr(|| rustix::net::connect(&socket, &address)) {
         Ok(()) => {}

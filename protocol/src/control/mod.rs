@@ -5,3 +5,4 @@ pub mod session;
 pub mod target;
 pub mod to_cli;
 pub mod to_mux;
+pub mod window;

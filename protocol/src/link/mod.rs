@@ -2,6 +2,7 @@
 
 pub mod attachment;
 pub mod connection;
+pub mod cursor;
 pub mod heartbeat;
 pub mod refusal;
 pub mod request;

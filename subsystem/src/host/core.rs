@@ -13,7 +13,6 @@ use outlast_protocol::session::{End, Holder, IdleTimeout, Life, SessionInfo};
 use outlast_rendezvous::PrivateDirectory;
 use tokio::sync::{Notify, watch};
 
-use super::clock::{boot_time, wall_ms};
 use super::consumption::Consumption;
 use super::holding::{Attaching, Holding};
 use super::invocations::{Invocation, Invocations, NotAccepted};
@@ -22,6 +21,7 @@ use super::outcomes::Outcomes;
 use super::places::Places;
 use super::progress::{Progress, Wait};
 use super::reader::Reader;
+use super::surroundings::Surroundings;
 use crate::log::{Log, Position};
 use crate::registry::{Meta, MetaLife};
 
@@ -32,6 +32,7 @@ pub(super) struct Core {
     pub(super) invocations: Invocations,
     pub(super) outcomes: Outcomes,
     pub(super) holding: Holding,
+    pub(super) surroundings: Surroundings,
     directory: PrivateDirectory,
     ledger: Ledger,
     /// What nobody has consumed yet.
@@ -69,19 +70,22 @@ impl Session {
         log: Log,
         ledger: Ledger,
         directory: PrivateDirectory,
+        surroundings: Surroundings,
     ) -> Rc<Self> {
+        let unattended_since = Some(surroundings.boot_time());
         let core = Core {
             meta,
             log,
             invocations: Invocations::default(),
             outcomes: Outcomes::default(),
             holding: Holding::default(),
+            surroundings,
             directory,
             ledger,
             consumption: Consumption::default(),
             places: Places::default(),
             progress: Progress::default(),
-            unattended_since: Some(boot_time()),
+            unattended_since,
             removal: false,
             end_heard: false,
         };
@@ -185,7 +189,7 @@ impl Core {
         kind: RecordKind,
         bytes: Bytes,
     ) -> Seq {
-        let (now, place) = (wall_ms(), self.log.end());
+        let (now, place) = (self.surroundings.wall_ms(), self.log.end());
         if let RecordKind::Completed(outcome) = &kind {
             let completed = Completed {
                 invocation,
@@ -231,7 +235,7 @@ impl Core {
         if !self.is_live() {
             return Wait::No;
         }
-        let now = boot_time();
+        let now = self.surroundings.boot_time();
         if self.log.would_block() {
             // Others' unread output fills the quota. That is no reason to hold up a command
             // whose own reader has read all but the last of it.
@@ -259,7 +263,8 @@ impl Core {
         if !self.holding.may_write(reader.0) {
             return;
         }
-        self.progress.moved(reader, seq, boot_time());
+        let now = self.surroundings.boot_time();
+        self.progress.moved(reader, seq, now);
         if self.consumption.consumed(only, seq) {
             self.log.hold(self.consumption.spans());
         }
@@ -342,7 +347,7 @@ impl Core {
     pub(super) fn detach(&mut self, lease: Lease) {
         let was_attached = self.holding.is_attached(lease);
         if self.holding.detach(lease) && was_attached {
-            self.meta.disconnected_ms = Some(wall_ms());
+            self.meta.disconnected_ms = Some(self.surroundings.wall_ms());
             self.save();
             // What is on disk need not be in memory too while nobody reads.
             self.log.shrink();
@@ -356,7 +361,7 @@ impl Core {
         if !idle {
             self.unattended_since = None;
         } else if self.unattended_since.is_none() {
-            self.unattended_since = Some(boot_time());
+            self.unattended_since = Some(self.surroundings.boot_time());
         }
     }
 
@@ -385,15 +390,17 @@ impl Core {
             .idle_deadline()
             .filter(|_| self.is_live())
             .map(|deadline| {
-                let left = deadline.saturating_sub(boot_time());
-                wall_ms().saturating_add(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
+                let left = deadline.saturating_sub(self.surroundings.boot_time());
+                self.surroundings
+                    .wall_ms()
+                    .saturating_add(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
             });
         SessionInfo {
             holder: self.holding.holder().cloned(),
             running: self.invocations.running(),
             queued: self.invocations.queued(),
             expires_ms,
-            host_pid: std::process::id(),
+            host_pid: self.surroundings.pid,
             first: self.log.first(),
             next: self.log.next(),
             ..self.meta.info(life)

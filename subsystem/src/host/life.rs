@@ -12,27 +12,25 @@ use rustix::time::{
     timerfd_settime,
 };
 
-use super::clock::boot_time;
-use super::core::Session;
+use super::core::{Core, Session};
 use super::descriptor::Descriptor;
 
 /// Waits until the session is over and nobody wants anything of it any more.
 pub(super) async fn watch(session: &Rc<Session>) {
     let timer = Alarm::new();
     while session.core().is_live() {
-        if session.core().removal_requested() {
-            session.end(End::Removed);
+        let due = due(&session.core());
+        if let Some(end) = due {
+            if end == End::IdleTimeout {
+                failpoint::reach("host.expires");
+            }
+            session.end(end);
             break;
         }
         let deadline = session.core().idle_deadline();
-        if deadline.is_some_and(|deadline| deadline <= boot_time()) {
-            failpoint::reach("host.expires");
-            session.end(End::IdleTimeout);
-            break;
-        }
         tokio::select! {
             () = session.life() => {}
-            () = wait(&timer, deadline) => {}
+            () = wait(session, &timer, deadline) => {}
         }
     }
     if !session.core().removal_requested() {
@@ -40,30 +38,40 @@ pub(super) async fn watch(session: &Rc<Session>) {
     }
 }
 
+/// How the session is to end, if it is time.
+pub(super) fn due(core: &Core) -> Option<End> {
+    if core.removal_requested() {
+        return Some(End::Removed);
+    }
+    let now = core.surroundings.boot_time();
+    let expired = core.idle_deadline().is_some_and(|deadline| deadline <= now);
+    expired.then_some(End::IdleTimeout)
+}
+
+/// Whether nobody wants anything more of a session that is over.
+pub(super) fn is_settled(core: &Core) -> bool {
+    core.removal_requested() || (core.is_received() && core.holding.is_free())
+}
+
 /// Stays until somebody has received the rest, at most for the retention time.
 async fn linger(session: &Rc<Session>, timer: &Option<Alarm>) {
-    let until = boot_time().saturating_add(Duration::from_secs(ENDED_RETENTION.into()));
-    while boot_time() < until {
-        {
-            let core = session.core();
-            let received = core.is_received() && core.holding.is_free();
-            if core.removal_requested() || received {
-                return;
-            }
-        }
+    let now = || session.core().surroundings.boot_time();
+    let until = now().saturating_add(Duration::from_secs(ENDED_RETENTION.into()));
+    while now() < until && !is_settled(&session.core()) {
         tokio::select! {
             () = session.life() => {}
-            () = wait(timer, Some(until)) => {}
+            () = wait(session, timer, Some(until)) => {}
         }
     }
 }
 
-async fn wait(timer: &Option<Alarm>, deadline: Option<Duration>) {
+async fn wait(session: &Session, timer: &Option<Alarm>, deadline: Option<Duration>) {
     match (timer, deadline) {
         (Some(timer), Some(deadline)) => timer.wait(deadline).await,
         // Without the timer the monotonic clock has to do: it stands still during suspend.
         (None, Some(deadline)) => {
-            tokio::time::sleep(deadline.saturating_sub(boot_time())).await;
+            let now = session.core().surroundings.boot_time();
+            tokio::time::sleep(deadline.saturating_sub(now)).await;
         }
         (_, None) => std::future::pending().await,
     }

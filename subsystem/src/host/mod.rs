@@ -6,6 +6,7 @@ mod clock;
 mod consumption;
 mod conversation;
 mod core;
+mod course;
 mod descriptor;
 mod holding;
 mod input;
@@ -21,7 +22,10 @@ mod progress;
 mod quotas;
 mod reader;
 mod shell;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod submission;
+mod surroundings;
 
 use std::io::{Read, Write};
 use std::path::Path;
@@ -38,6 +42,7 @@ use outlast_rendezvous::{Lock, failpoint};
 use rustix::fs::{Mode, OFlags};
 use tokio::task::LocalSet;
 
+use self::clock::{Clock as _, SystemClock};
 use self::core::Session;
 use crate::refuse::{Explain, refused};
 use crate::registry::{Entry, Meta, MetaLife, ProcessId};
@@ -131,7 +136,7 @@ fn meta(request: &Create, life: MetaLife) -> Meta {
         instance: request.instance,
         name: request.name.clone(),
         configuration: request.configuration.clone(),
-        created_ms: clock::wall_ms(),
+        created_ms: SystemClock.wall_ms(),
         idle_timeout: request.idle_timeout,
         buffering: request.buffering,
         life,
@@ -163,6 +168,10 @@ async fn serve(
         .map_err(|error| storage(error.to_string()))
         .and_then(|listener| {
             listener.set_nonblocking(true).map_err(storage)?;
+            // Only now: who finds the session live must find somebody who listens.
+            let core = session.core();
+            core.meta.write(entry.directory()).map_err(storage)?;
+            drop(core);
             tokio::net::UnixListener::from_std(listener).map_err(storage)
         });
     let listener = match listener {

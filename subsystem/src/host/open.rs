@@ -12,6 +12,7 @@ use outlast_rendezvous::{PrivateDirectory, failpoint};
 use super::core::Session;
 use super::ledger::Ledger;
 use super::quotas::{self, Quotas};
+use super::surroundings::Surroundings;
 use super::{CREATE, storage};
 use crate::log::{Log, Policy, Share};
 use crate::refuse::{Explain, refused};
@@ -59,10 +60,10 @@ pub(super) async fn open(
     meta.life = MetaLife::Live;
     meta.configuration = name.to_owned();
     meta.shell = ProcessId::of(runspace.pid());
-    meta.write(entry.directory()).map_err(storage)?;
     let directory = entry.directory().try_clone().map_err(storage)?;
     let ledger = Ledger::create(&directory).map_err(storage)?;
-    Ok((Session::new(meta, log, ledger, directory), runspace))
+    let session = Session::new(meta, log, ledger, directory, Surroundings::here());
+    Ok((session, runspace))
 }
 
 /// Why the shell did not open, with the last it said: its start-up files are to blame.

@@ -5,12 +5,13 @@ use std::rc::Rc;
 use bytes::Bytes;
 use outlast_protocol::id::InvocationId;
 use outlast_protocol::limits::MAX_CHUNK;
-use outlast_protocol::record::{RecordKind, Stream};
+use outlast_protocol::record::Stream;
 use rustix::fd::OwnedFd;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::core::Session;
+use super::course::NextInput;
 use super::descriptor::Descriptor;
 use super::progress::Wait;
 
@@ -106,7 +107,7 @@ async fn catch_up(
 
 fn keep(session: &Session, invocation: InvocationId, stream: Stream, bytes: &[u8]) {
     let bytes = Bytes::copy_from_slice(bytes);
-    session.record(invocation, RecordKind::Output(stream), bytes);
+    session.output(invocation, stream, bytes);
 }
 
 /// Waits while the invocation's output must wait for a reader.
@@ -154,39 +155,20 @@ impl Drop for Feed {
 
 async fn feed(session: Rc<Session>, invocation: InvocationId, pipe: Descriptor) {
     loop {
-        let front = session.core().invocations.input_front(invocation);
-        let Some(front) = front else {
-            if session.core().invocations.input_drained(invocation) {
-                return;
-            }
-            tokio::select! {
-                () = session.input() => {}
-                () = pipe.reader_gone() => {
-                    close(&session, invocation);
-                    return;
+        let bytes = match session.next_input(invocation) {
+            NextInput::Bytes(bytes) => bytes,
+            NextInput::End => return,
+            NextInput::Later => {
+                tokio::select! {
+                    () = session.input() => continue,
+                    () = pipe.reader_gone() => return session.input_closed(invocation),
                 }
             }
-            continue;
         };
-        match pipe.write(&[std::io::IoSlice::new(&front)]).await {
-            Ok(count) => {
-                if let Some(input) = session.core().invocations.input(invocation) {
-                    input.take(count);
-                }
-                session.changed();
-            }
+        match pipe.write(&[std::io::IoSlice::new(&bytes)]).await {
+            Ok(count) => session.input_taken(invocation, count),
             // The command closed its standard input or is over.
-            Err(_) => {
-                close(&session, invocation);
-                return;
-            }
+            Err(_) => return session.input_closed(invocation),
         }
     }
-}
-
-fn close(session: &Session, invocation: InvocationId) {
-    if let Some(input) = session.core().invocations.input(invocation) {
-        input.close();
-    }
-    session.changed();
 }

@@ -3,13 +3,9 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use outlast_protocol::id::InvocationId;
 use outlast_protocol::link::Level;
-use outlast_protocol::outcome::{ExitStatus, Outcome};
-use outlast_protocol::record::{RecordKind, Stream};
+use outlast_protocol::record::Stream;
 use outlast_protocol::session::End;
-use outlast_rendezvous::failpoint;
 use tokio::time::Instant;
 
 use super::core::Session;
@@ -24,7 +20,6 @@ const CLOSING: Duration = Duration::from_secs(3);
 
 /// What runs now.
 struct Current {
-    invocation: InvocationId,
     drains: Vec<Drain>,
     /// Feeds standard input as long as it is kept.
     _feed: Option<Feed>,
@@ -53,7 +48,8 @@ pub(super) async fn run(session: &Rc<Session>, mut runspace: Runspace) {
             event = runspace.next_event() => match event {
                 Event::Completed { status, .. } => {
                     if let Some(done) = current.take() {
-                        complete(session, done, status).await;
+                        settle(Some(done)).await;
+                        session.complete(status);
                     }
                 }
                 Event::Exited(status) => {
@@ -83,18 +79,11 @@ async fn until(step: Option<(Instant, Step)>) {
 
 fn start_next(session: &Rc<Session>, runspace: &mut Runspace, number: &mut u64) -> Option<Current> {
     loop {
-        let next = session.core().invocations.start_next()?;
+        let next = session.begin()?;
         *number = number.saturating_add(1);
-        let id = next.id;
         match start(session, runspace, *number, next) {
             Ok(current) => return Some(current),
-            Err(reason) => {
-                session.core().invocations.fail();
-                let kind = RecordKind::Completed(Outcome::Failed(reason));
-                session.record(id, kind, Bytes::new());
-                session.core().note_idleness();
-                session.ring_life();
-            }
+            Err(reason) => session.fail(reason),
         }
     }
 }
@@ -111,10 +100,6 @@ fn start(
         stdin,
         timeout,
     } = invocation;
-    // Recorded before the shell hears of it: a record of a command that did not start is
-    // followed by its failure, a command without a record could run twice.
-    session.record(id, RecordKind::Started, Bytes::new());
-    failpoint::reach("host.started");
     let spec = StartSpec {
         number,
         command,
@@ -136,7 +121,6 @@ fn start(
     };
     let next_step = timeout.map(|timeout| (Instant::now() + timeout, Step::Interrupt));
     Ok(Current {
-        invocation: id,
         drains,
         _feed: feed,
         next_step,
@@ -150,23 +134,8 @@ async fn settle(current: Option<Current>) {
     }
 }
 
-async fn complete(session: &Rc<Session>, done: Current, status: ExitStatus) {
-    let invocation = done.invocation;
-    settle(Some(done)).await;
-    failpoint::reach("host.completes");
-    let Some((id, outcome)) = session.core().invocations.complete(status) else {
-        return;
-    };
-    debug_assert_eq!(id, invocation);
-    session.record(id, RecordKind::Completed(outcome), Bytes::new());
-    failpoint::reach("host.completed");
-    session.core().note_idleness();
-    session.ring_life();
-}
-
 fn stop_if_wanted(session: &Session, runspace: &mut Runspace) {
-    let wanted = session.core().invocations.take_wanted();
-    match wanted {
+    match session.wanted() {
         Some(Level::Interrupt) => runspace.interrupt(),
         Some(Level::Terminate) => runspace.terminate(),
         Some(Level::Kill) => runspace.kill(),

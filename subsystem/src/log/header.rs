@@ -19,7 +19,7 @@ use super::fields::Fields;
 
 pub(super) const HEADER: usize = 40;
 const MAGIC: [u8; 8] = *b"OUTLSEG\n";
-const VERSION: u16 = 1;
+pub(super) const VERSION: u16 = 1;
 /// Digits of the largest number: names sort as numbers do.
 const DIGITS: usize = 20;
 

@@ -162,8 +162,8 @@ impl Log {
         self.held = Hold::new(ranges, self.next());
     }
 
-    /// Whether commands have to wait: in `Block`, when what is still to be consumed fills the
-    /// quota, or the memory while the disk fails.
+    /// Whether commands have to wait: in `Block`, when what is still to be consumed is about to
+    /// fill the quota, or fills the memory while the disk fails.
     #[must_use]
     pub fn would_block(&self) -> bool {
         if self.policy.buffering != Buffering::Block {
@@ -178,7 +178,13 @@ impl Log {
             .filter(|segment| self.held.overlaps(segment.start, segment.end))
             .map(|segment| segment.size)
             .sum();
-        held.saturating_add(pending as u64) >= self.policy.quota_bytes
+        // Each command's pipes bring some more before they are asked again: the quota is what is
+        // never exceeded, not what is aimed at.
+        let most = self
+            .policy
+            .quota_bytes
+            .saturating_sub(self.policy.segment_bytes());
+        held.saturating_add(pending as u64) >= most
     }
 
     /// In `Spool`: whether what was not consumed, that is beyond `acked`, is about to be dropped.

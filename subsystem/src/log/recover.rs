@@ -6,7 +6,7 @@ use outlast_protocol::id::Seq;
 use outlast_rendezvous::{DirectoryError, PrivateDirectory};
 
 use super::encoding::{DecodeError, decode_record};
-use super::header::{HEADER, Header, HeaderError, file_name, parse_file_name};
+use super::header::{HEADER, Header, HeaderError, VERSION, file_name, parse_file_name};
 use super::journal::Log;
 use super::lost::Lost;
 use super::policy::{MAX_SEGMENT, Policy};
@@ -22,7 +22,10 @@ pub enum RecoverError {
     #[error(transparent)]
     Directory(#[from] DirectoryError),
     /// A newer Outlast wrote it.
-    #[error("{file} has format {found}: it was written by a newer Outlast, use that to read it")]
+    #[error(
+        "{file} has format {found}; this version reads {VERSION}: a newer Outlast wrote it, use \
+         that to read it"
+    )]
     Version { file: String, found: u16 },
 }
 

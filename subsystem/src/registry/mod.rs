@@ -29,20 +29,11 @@ impl Registry {
         location::root().map(|root| Self { root })
     }
 
-    /// Every session that has a directory, live or not.
-    pub fn entries(&self) -> Result<Vec<Entry>, DirectoryError> {
+    /// Every session that has a directory, live or not. Only their names: with a thousand open
+    /// directories a process would have no descriptor left for anything else.
+    pub fn instances(&self) -> Result<Vec<InstanceId>, DirectoryError> {
         let names = self.root.names()?;
-        let mut entries = Vec::with_capacity(names.len());
-        for instance in names
-            .iter()
-            .filter_map(|name| name.parse::<InstanceId>().ok())
-        {
-            // A session that ends while we look is not an error of the list.
-            if let Ok(entry) = self.entry(instance) {
-                entries.push(entry);
-            }
-        }
-        Ok(entries)
+        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
     }
 
     /// The directory of one session.
@@ -74,12 +65,16 @@ impl Registry {
 
     /// The live session with that name, if there is one.
     pub fn live_by_name(&self, name: &SessionName) -> Result<Option<InstanceId>, DirectoryError> {
-        for entry in self.entries()? {
+        for instance in self.instances()? {
+            // A session that ends while we look has no name any more.
+            let Ok(entry) = self.entry(instance) else {
+                continue;
+            };
             let named = entry
                 .meta()
                 .is_ok_and(|meta| meta.name == *name && meta.life.is_live());
             if named && entry.is_alive() {
-                return Ok(Some(entry.instance()));
+                return Ok(Some(instance));
             }
         }
         Ok(None)

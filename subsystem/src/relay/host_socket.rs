@@ -7,7 +7,7 @@ use std::time::Duration;
 use outlast_protocol::frame::FrameDecoder;
 use outlast_protocol::handover::{ToHost, ToRelay};
 use outlast_protocol::limits::MAX_FRAME;
-use outlast_rendezvous::start::{ConnectError, connect};
+use outlast_rendezvous::start::{ConnectError, connect, connect_within};
 use rustix::fd::BorrowedFd;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 
@@ -19,12 +19,24 @@ pub(super) enum HostError {
     /// No connection.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// It did not answer in time or broke off.
-    #[error("the session's host process does not answer: {0}")]
-    Silent(#[from] std::io::Error),
+    /// It did not answer in time.
+    #[error("the session's host process does not answer: is it stopped?")]
+    Silent,
+    /// It broke off.
+    #[error("the session's host process broke off: {0}")]
+    BrokeOff(std::io::Error),
     /// It said something else.
     #[error("the session's host process answered something unexpected: {0}")]
     Unexpected(String),
+}
+
+impl From<std::io::Error> for HostError {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => Self::Silent,
+            _ => Self::BrokeOff(error),
+        }
+    }
 }
 
 /// A connection to the host's socket.
@@ -36,6 +48,13 @@ impl HostSocket {
     pub(super) fn connect(entry: &Entry) -> Result<Self, HostError> {
         Ok(Self {
             stream: connect(entry.directory(), Entry::SOCKET)?,
+        })
+    }
+
+    /// Connects to a host that may be stopped.
+    pub(super) fn connect_within(entry: &Entry, patience: Duration) -> Result<Self, HostError> {
+        Ok(Self {
+            stream: connect_within(entry.directory(), Entry::SOCKET, patience)?,
         })
     }
 

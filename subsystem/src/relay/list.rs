@@ -1,9 +1,10 @@
-//! Listing: every host is asked at the same time, and one that hangs delays nobody for long.
+//! Listing: the hosts are asked at the same time, and those that hang delay the list for as long
+//! as one of them.
 
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use outlast_protocol::handover::{Inquire, ToHost, ToRelay};
+use outlast_protocol::id::InstanceId;
 use outlast_protocol::link::to_client::{Listed, ToClient};
 use outlast_protocol::session::{Life, SessionInfo};
 
@@ -11,16 +12,22 @@ use super::client::{Client, ClientError};
 use super::host_socket::{HostError, HostSocket};
 use crate::registry::{Entry, Registry};
 
+/// How long the hosts asked at the same time have to answer, together.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// The least wait for a host whose answer may be there already: zero would mean for ever.
+const A_MOMENT: Duration = Duration::from_millis(1);
 /// Sessions in one frame: far below the frame limit whatever their names.
 const PER_FRAME: usize = 200;
-/// Hosts asked at the same time: each costs a thread's stack.
-const WORKERS: usize = 16;
+/// Hosts asked at the same time: each costs two descriptors, of which there may be few.
+const AT_ONCE: usize = 128;
 
 /// Answers a list request.
 pub(super) fn answer(client: &mut Client, registry: &Registry) -> Result<(), ClientError> {
-    let entries = registry.entries().unwrap_or_default();
-    let mut sessions = inquire_all(entries);
+    let instances = registry.instances().unwrap_or_default();
+    let together = instances.chunks(AT_ONCE);
+    let mut sessions: Vec<_> = together
+        .flat_map(|instances| inquire(registry, instances))
+        .collect();
     sessions.sort_by_key(|info| (info.created_ms, info.instance));
     let mut rest = sessions.as_slice();
     loop {
@@ -37,60 +44,60 @@ pub(super) fn answer(client: &mut Client, registry: &Registry) -> Result<(), Cli
     }
 }
 
-fn inquire_all(entries: Vec<Entry>) -> Vec<SessionInfo> {
-    if entries.len() <= 1 {
-        return entries.iter().filter_map(inquire).collect();
-    }
-    let queue = std::sync::Mutex::new(entries.into_iter());
-    let (sender, receiver) = mpsc::channel();
-    std::thread::scope(|scope| {
-        for _ in 0..WORKERS {
-            let sender = sender.clone();
-            let queue = &queue;
-            scope.spawn(move || {
-                loop {
-                    let next = queue.lock().ok().and_then(|mut queue| queue.next());
-                    let Some(entry) = next else { break };
-                    if let Some(info) = inquire(&entry) {
-                        let _ = sender.send(info);
-                    }
-                }
-            });
-        }
-        drop(sender);
-        receiver.iter().collect()
-    })
-}
-
-/// The session as its host describes it, or as its directory does where the host is gone.
-fn inquire(entry: &Entry) -> Option<SessionInfo> {
-    if !entry.is_alive() {
-        return entry.info_without_host().ok();
-    }
+/// The sessions as their hosts describe them, or as their directories do where a host is gone.
+fn inquire(registry: &Registry, instances: &[InstanceId]) -> Vec<SessionInfo> {
     let started = Instant::now();
-    match ask(entry) {
-        Ok(info) => Some(info),
-        // It may have ended between the two questions.
-        Err(_) if !entry.is_alive() => entry.info_without_host().ok(),
-        Err(error) => {
-            let meta = entry.meta().ok()?;
-            let waited = started.elapsed().as_secs_f32();
-            Some(meta.info(Life::Broken(format!("{error} (asked for {waited:.1} s)"))))
+    let mut sessions = Vec::with_capacity(instances.len());
+    let mut asked = Vec::with_capacity(instances.len());
+    for &instance in instances {
+        // A session that ends while we look is not an error of the list.
+        let Ok(entry) = registry.entry(instance) else {
+            continue;
+        };
+        if !entry.is_alive() {
+            sessions.extend(entry.info_without_host().ok());
+            continue;
+        }
+        match ask(&entry, left(started)) {
+            Ok(socket) => asked.push((entry, socket)),
+            Err(error) => sessions.extend(unanswered(&entry, &error, started)),
         }
     }
+    for (entry, mut socket) in asked {
+        sessions.extend(match answer_of(&mut socket, left(started)) {
+            Ok(info) => Some(info),
+            Err(error) => unanswered(&entry, &error, started),
+        });
+    }
+    sessions
 }
 
-fn ask(entry: &Entry) -> Result<SessionInfo, HostError> {
-    let mut socket = HostSocket::connect(entry)?;
-    socket.send(
-        &ToHost::Inquire(Inquire {
-            extensions: Vec::new(),
-        }),
-        &[],
-        &[],
-    )?;
-    match socket.receive(PATIENCE)? {
+fn left(started: Instant) -> Duration {
+    PATIENCE.saturating_sub(started.elapsed()).max(A_MOMENT)
+}
+
+fn ask(entry: &Entry, patience: Duration) -> Result<HostSocket, HostError> {
+    let mut socket = HostSocket::connect_within(entry, patience)?;
+    let inquire = Inquire {
+        extensions: Vec::new(),
+    };
+    socket.send(&ToHost::Inquire(inquire), &[], &[])?;
+    Ok(socket)
+}
+
+fn answer_of(socket: &mut HostSocket, patience: Duration) -> Result<SessionInfo, HostError> {
+    match socket.receive(patience)? {
         ToRelay::Status(status) => Ok(status.info),
         other => Err(HostError::Unexpected(other.name().to_owned())),
     }
+}
+
+fn unanswered(entry: &Entry, error: &HostError, started: Instant) -> Option<SessionInfo> {
+    if !entry.is_alive() {
+        // It ended between the two questions.
+        return entry.info_without_host().ok();
+    }
+    let meta = entry.meta().ok()?;
+    let waited = started.elapsed().as_secs_f32();
+    Some(meta.info(Life::Broken(format!("{error} (asked for {waited:.1} s)"))))
 }

@@ -1,6 +1,7 @@
 //! The processes below a shell, as /proc shows them at one moment.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::PathBuf;
 
 use rustix::process::{Pid, Signal};
@@ -246,8 +247,12 @@ fn processes() -> Vec<Process> {
 
 fn read(name: &str) -> Option<Process> {
     let pid = name.parse().ok()?;
-    let stat = fs::read(format!("/proc/{name}/stat")).ok()?;
-    parse(pid, &stat)
+    // By one call, where `fs::read` makes six: there may be thousands of processes. What is asked
+    // for stands at the beginning.
+    let mut stat = [0; 1024];
+    let mut file = fs::File::open(format!("/proc/{name}/stat")).ok()?;
+    let count = file.read(&mut stat).ok()?;
+    parse(pid, stat.get(..count)?)
 }
 
 /// The second field is the program's name in parentheses and may contain anything.

@@ -12,6 +12,8 @@ pub enum Subsystem {
     /// The built `outlast-subsystem`.
     #[default]
     Built,
+    /// The one of another version, see [`binaries::old_outlast_subsystem`].
+    Old,
     /// Not configured, but the binary is in the PATH of sessions.
     OnlyInPath,
     /// Neither configured nor in the PATH.
@@ -27,6 +29,7 @@ pub struct Builder {
     subsystem: Subsystem,
     pub(super) may_mount: bool,
     max_sessions: u32,
+    session_dir: Option<PathBuf>,
     extra: Vec<String>,
     environment: Vec<(String, String)>,
 }
@@ -39,6 +42,7 @@ impl Default for Builder {
             subsystem: Subsystem::default(),
             may_mount: true,
             max_sessions: 10,
+            session_dir: None,
             extra: Vec::new(),
             environment: Vec::new(),
         }
@@ -59,6 +63,12 @@ impl Builder {
 
     pub fn max_sessions(mut self, count: u32) -> Self {
         self.max_sessions = count;
+        self
+    }
+
+    /// Has its sessions where another server has them: the same computer, with another relay.
+    pub fn sessions_of(mut self, other: &Sshd) -> Self {
+        self.session_dir = Some(other.session_dir());
         self
     }
 
@@ -90,10 +100,17 @@ impl Builder {
         Sshd::start_with(self)
     }
 
+    /// `OUTLAST_SESSION_DIR` of a server with that directory.
+    pub(super) fn session_dir(&self, directory: &Path) -> PathBuf {
+        let own = || directory.join("sessions");
+        self.session_dir.clone().unwrap_or_else(own)
+    }
+
     /// The binary that has to be reachable inside the sessions.
     pub(super) fn binary(&self) -> Option<PathBuf> {
         match self.subsystem {
             Subsystem::Built | Subsystem::OnlyInPath => Some(binaries::outlast_subsystem()),
+            Subsystem::Old => Some(binaries::old_outlast_subsystem()),
             Subsystem::Absent | Subsystem::Command(_) => None,
         }
     }
@@ -122,7 +139,7 @@ impl Builder {
         ];
         lines.extend(fixed.map(str::to_owned));
         match &self.subsystem {
-            Subsystem::Built => {
+            Subsystem::Built | Subsystem::Old => {
                 lines.push(format!("Subsystem outlast {}", home.subsystem().display()));
             }
             Subsystem::Command(command) => lines.push(format!("Subsystem outlast {command}")),
@@ -134,7 +151,8 @@ impl Builder {
     /// One line: sshd takes only the first `SetEnv`.
     fn set_env(&self, directory: &Path, home: &Home) -> String {
         let mut line = format!(
-            "SetEnv OUTLAST_SESSION_DIR={0}/sessions OUTLAST_FAILPOINTS={0}/failpoints",
+            "SetEnv OUTLAST_SESSION_DIR={} OUTLAST_FAILPOINTS={}/failpoints",
+            self.session_dir(directory).display(),
             directory.display()
         );
         for (name, value) in &self.environment {

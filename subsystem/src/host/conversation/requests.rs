@@ -17,12 +17,10 @@ use outlast_protocol::session::{Holder, SessionInfo};
 use outlast_rendezvous::failpoint;
 
 use super::{Conversation, Turn};
-use crate::host::clock::{boot_time, wall_ms};
 use crate::host::holding::Attaching;
 use crate::host::invocations::{Cancelled, Invocation, NotAccepted};
 use crate::host::reader::Reader;
 use crate::host::submission;
-use crate::identity::greeting;
 use crate::refuse::{Explain, refused};
 
 impl Conversation {
@@ -40,13 +38,14 @@ impl Conversation {
             user: hello.user.clone(),
             host: hello.host.clone(),
             address: self.address.clone(),
-            since_ms: wall_ms(),
+            since_ms: self.session.core().surroundings.wall_ms(),
         };
         let mut core = self.session.core();
         match core.attach(holder, mode) {
             Attaching::Granted(lease) => {
                 failpoint::reach("host.attached");
                 let info = core.info();
+                let hello = core.surroundings.greeting.clone();
                 self.told = Some(SessionInfo {
                     first: Seq(0),
                     next: Seq(0),
@@ -54,11 +53,7 @@ impl Conversation {
                 });
                 drop(core);
                 self.lease = Some(lease);
-                let attached = Attached {
-                    hello: greeting(),
-                    lease,
-                    info,
-                };
+                let attached = Attached { hello, lease, info };
                 self.replies.push_back(ToClient::Attached(attached));
                 // A client that lost the session has to hear of it.
                 self.session.changed();
@@ -137,8 +132,8 @@ impl Conversation {
         if let Some(invocation) = reader.only()
             && core.holding.may_write(lease)
         {
-            core.progress
-                .opened(id, invocation, reader.consumed(), boot_time());
+            let now = core.surroundings.boot_time();
+            core.progress.opened(id, invocation, reader.consumed(), now);
         }
         drop(core);
         self.readers.push_back(reader);

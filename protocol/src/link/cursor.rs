@@ -1,11 +1,14 @@
-//! How much of a session's output this client has received.
+//! How much of a session's output a client has received: what its mux remembers between its
+//! command lines.
 
-use std::collections::BTreeMap;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
-use outlast_protocol::id::{InvocationId, Seq};
-use outlast_protocol::limits::MAX_SKIPS;
-use outlast_protocol::link::From;
 use serde::{Deserialize, Serialize};
+
+use super::From;
+use crate::id::{InvocationId, Seq};
+use crate::limits::MAX_SKIPS;
 
 /// An invocation whose records were received up to another number than the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,14 +20,15 @@ struct Apart {
 
 /// Everything up to `base` was received, except where `apart` says otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Cursor {
+pub struct Cursor {
     base: Seq,
     apart: BTreeMap<InvocationId, Apart>,
 }
 
 impl Cursor {
     /// Where a reader of everything not yet received starts, and what it may skip.
-    pub(super) fn request(&self) -> (From, Vec<(InvocationId, Seq)>) {
+    #[must_use]
+    pub fn request(&self) -> (From, Vec<(InvocationId, Seq)>) {
         let lowest = self.apart.values().map(|apart| apart.upto).min();
         let from = lowest.map_or(self.base, |lowest| lowest.min(self.base));
         let start = if from == Seq(0) {
@@ -46,13 +50,14 @@ impl Cursor {
     }
 
     /// Whether a record has not been received yet.
-    pub(super) fn wants(&self, invocation: Option<InvocationId>, seq: Seq) -> bool {
+    #[must_use]
+    pub fn wants(&self, invocation: Option<InvocationId>, seq: Seq) -> bool {
         let apart = invocation.and_then(|invocation| self.apart.get(&invocation));
         seq > apart.map_or(self.base, |apart| apart.upto)
     }
 
     /// An invocation's own reader received it up to `seq`.
-    pub(super) fn received(&mut self, invocation: InvocationId, seq: Seq) {
+    pub fn received(&mut self, invocation: InvocationId, seq: Seq) {
         let base = self.base;
         let apart = self.apart.entry(invocation).or_insert(Apart {
             upto: base,
@@ -62,7 +67,7 @@ impl Cursor {
     }
 
     /// An invocation's own reader is there: what it will get is not to be delivered by another.
-    pub(super) fn begin(&mut self, invocation: InvocationId, from: Seq) {
+    pub fn begin(&mut self, invocation: InvocationId, from: Seq) {
         let upto = Seq(from.0.saturating_sub(1));
         self.apart.entry(invocation).or_insert(Apart {
             upto,
@@ -71,7 +76,7 @@ impl Cursor {
     }
 
     /// That reader received all there was: `records` records from `from` on.
-    pub(super) fn finish(&mut self, invocation: InvocationId, from: Seq, records: u64) {
+    pub fn finish(&mut self, invocation: InvocationId, from: Seq, records: u64) {
         if let Some(apart) = self.apart.get_mut(&invocation)
             && apart.upto.next().0.saturating_sub(from.0) == records
         {
@@ -82,7 +87,7 @@ impl Cursor {
 
     /// A reader of everything received it up to `seq`. Invocations in `busy` have readers of
     /// their own that are not done.
-    pub(super) fn caught_up(&mut self, seq: Seq, busy: &[InvocationId]) {
+    pub fn caught_up(&mut self, seq: Seq, busy: &[InvocationId]) {
         self.base = self.base.max(seq);
         let base = self.base;
         self.apart
@@ -105,6 +110,8 @@ impl Cursor {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+
     use super::*;
 
     fn id(number: u128) -> InvocationId {

@@ -1,14 +1,14 @@
 //! Standard input on its way to a command: what was sent and not yet taken is kept, so that it
 //! can be sent again, and there is never more of it than a window.
 
-use std::collections::VecDeque;
+use alloc::collections::VecDeque;
 
+use crate::limits::{MAX_CHUNK, STDIN_WINDOW};
 use bytes::{Buf, Bytes};
-use outlast_protocol::limits::{MAX_CHUNK, STDIN_WINDOW};
 
 /// The part of a standard input that is under way.
 #[derive(Debug, Default)]
-pub(super) struct Window {
+pub struct Window {
     /// Bytes from `start` on.
     kept: VecDeque<Bytes>,
     start: u64,
@@ -23,7 +23,7 @@ pub(super) struct Window {
 
 /// What to send next.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub enum Step {
     /// These bytes.
     Bytes(Bytes),
     /// That there are no more.
@@ -33,12 +33,12 @@ pub(super) enum Step {
 impl Window {
     /// Whether more bytes may be added.
     #[must_use]
-    pub(super) fn wants(&self) -> bool {
+    pub fn wants(&self) -> bool {
         !self.ended && !self.closed && self.end.saturating_sub(self.start) < STDIN_WINDOW
     }
 
     /// Adds bytes.
-    pub(super) fn push(&mut self, bytes: Bytes) {
+    pub fn push(&mut self, bytes: Bytes) {
         if !self.closed && !bytes.is_empty() {
             self.end = self.end.saturating_add(bytes.len() as u64);
             self.kept.push_back(bytes);
@@ -46,12 +46,12 @@ impl Window {
     }
 
     /// There will be no more.
-    pub(super) fn finish(&mut self) {
+    pub fn finish(&mut self) {
         self.ended = true;
     }
 
     /// The command took everything below `offset`, or wants no more.
-    pub(super) fn taken(&mut self, offset: u64, closed: bool) {
+    pub fn taken(&mut self, offset: u64, closed: bool) {
         self.taken = self.taken.max(offset);
         if closed {
             self.closed = true;
@@ -63,18 +63,18 @@ impl Window {
 
     /// Up to where the command has taken it, as far as can be told.
     #[must_use]
-    pub(super) fn offset(&self) -> u64 {
+    pub fn offset(&self) -> u64 {
         self.start
     }
 
     /// Begins again at [`Self::offset`]: what was sent beyond it may be lost.
-    pub(super) fn rewind(&mut self) {
+    pub fn rewind(&mut self) {
         self.sent = self.start;
         self.end_sent = false;
     }
 
     /// What to send now, if anything; it counts as sent.
-    pub(super) fn step(&mut self) -> Option<Step> {
+    pub fn step(&mut self) -> Option<Step> {
         if self.closed {
             return None;
         }
@@ -128,6 +128,8 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+
     use super::*;
 
     fn sent(window: &mut Window) -> (usize, bool) {
