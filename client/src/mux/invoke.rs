@@ -38,6 +38,14 @@ pub(super) async fn run(
             .into());
     }
     let instance = request.instance;
+    // What it had of a mux that is lost is noted first: another client may hold the session now,
+    // and then this is all that is ever heard of it.
+    if let (Some((seq, _)), Some(known)) =
+        (request.resume, mux.registry.borrow_mut().get_mut(instance))
+    {
+        known.cursor.received(request.invocation, seq);
+        mux.unsaved.set(true);
+    }
     let surroundings = request.surroundings.clone();
     let held = hold(mux, caller, instance, AttachMode::Connect, surroundings).await?;
     if request.detached {
