@@ -3,7 +3,7 @@
 use crate::cargo::cargo;
 use crate::failure::{Context as _, Failure};
 use crate::steps::{Outcome, Steps};
-use crate::{chaos, purity, skew, test, tools};
+use crate::{chaos, fuzz, purity, skew, test, tools};
 
 pub(crate) fn run() -> Result<(), Failure> {
     let mut steps = Steps::default();
@@ -45,6 +45,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         chaos::bounded()?;
         Ok(Outcome::Passed)
     });
+    steps.run("fuzzing", fuzz::in_ci);
     steps.run("an earlier version", || skew::check(None));
     steps.finish()
 }

@@ -10,6 +10,7 @@ mod chaos;
 mod ci;
 mod demo;
 mod failure;
+mod fuzz;
 mod purity;
 mod skew;
 mod steps;
@@ -30,10 +31,13 @@ cargo xtask COMMAND
                    Sessions under cuts, stalls, half-open links, killed and frozen processes, and
                    a look at every byte afterwards. A seed gives the same plan; how the processes
                    are scheduled while it is played is not in its hand. `--help` says more
+  fuzz [TARGET] [--seconds N] [--replay FILE]
+                   Feed one target, or all, with whatever comes, N seconds each (60); or see again
+                   what FILE does. tests/fuzz/README.md tells more
   skew [REVISION]  Build an earlier version, by default the newest release, and test this one
                    against it: clients, relays and hosts in every mixture that occurs
   ci               Everything that must hold before a merge: format, lints, licences, purity, tests,
-                   the earlier version, two rounds of chaos
+                   a few seconds of every fuzz target, the earlier version, two rounds of chaos
   help             This text
 
 Details: CONTRIBUTING is in the README; the harness is described in tests/src/lib.rs.
@@ -51,6 +55,7 @@ fn main() -> ExitCode {
         ["demo", host] if !host.starts_with('-') => demo::run(Some(host)),
         ["test", filters @ ..] => test::run(filters),
         ["chaos", words @ ..] => chaos::run(words),
+        ["fuzz", words @ ..] => fuzz::run(words),
         ["skew"] => skew::run(None),
         ["skew", revision] if !revision.starts_with('-') => skew::run(Some(revision)),
         ["ci"] => ci::run(),
