@@ -4,6 +4,7 @@ use outlast_tests::process;
 use serde_json::Value;
 
 use crate::actor::Actor;
+use crate::delivery::{Item, What, items};
 use crate::job::Job;
 use crate::plan::{Doom, SessionPlan};
 use crate::round::hosts;
@@ -38,15 +39,17 @@ pub(crate) fn bring(stage: &Stage, actors: &[Actor<'_>], doom: &Doom) -> Result<
             plan.name
         ));
     }
-    // Whatever can be read of it: nothing hangs, and nothing panics.
+    // What reached the log can be read, and nothing hangs or panics over the rest.
     for words in [
-        &["receive", "-q", &actor.instance][..],
+        &["receive", "-q", "--output", "ndjson", &actor.instance][..],
         &["invoke", "-q", "-n", "-s", &actor.instance, "true"],
     ] {
         let output = machine.client.outlast(words);
-        if output.stderr_text().contains("panicked") || output.status.code().is_none() {
+        let refused = output.status.code() == Some(255) || words.contains(&"receive");
+        if output.stderr_text().contains("panicked") || !refused {
             return Err(format!("the host of this session was killed\n{output}"));
         }
+        check_rest(&doom.job, &items(&output.stdout)?)?;
     }
     let path = stage.ledger(&plan.name);
     let ledger = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
@@ -60,6 +63,32 @@ pub(crate) fn bring(stage: &Stage, actors: &[Actor<'_>], doom: &Doom) -> Result<
     }
     if submitted.status.code().is_none() {
         return Err(format!("the submission was killed by nobody\n{submitted}"));
+    }
+    Ok(())
+}
+
+/// All before the doomed job was received already: what is left is the beginning of its streams.
+fn check_rest(job: &Job, items: &[Item]) -> Result<(), String> {
+    let mut streams = [Vec::new(), Vec::new()];
+    for item in items {
+        match &item.what {
+            What::Output(stream, bytes) => streams[*stream].extend(bytes),
+            What::Gap { .. } => return Ok(()),
+            What::Started | What::Completed { .. } => {}
+        }
+    }
+    for (got, expected) in streams.iter().zip(&job.output()) {
+        if !expected.starts_with(got) {
+            return Err(format!(
+                "the {} bytes left of {} are not the beginning of what it prints: {}",
+                got.len(),
+                job.label,
+                String::from_utf8_lossy(got)
+                    .chars()
+                    .take(400)
+                    .collect::<String>()
+            ));
+        }
     }
     Ok(())
 }
