@@ -117,6 +117,8 @@ impl Conversation {
         loop {
             let away = match self.attempt().await {
                 Ok(End::Finished) => return Ok(()),
+                // It is over and written out: another mux would have nothing more to say.
+                Ok(End::Lost) if self.is_over() => return Ok(()),
                 Ok(End::Lost) => None,
                 // All was said and done before the mux was lost.
                 Err(Error::Refused(_)) if self.broken && self.is_over() => return Ok(()),

@@ -3,7 +3,7 @@
 mod reader;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -56,11 +56,11 @@ struct Inner {
     attachment: Attachment,
     // Unbounded in form only: a reader is sent at most its credit beyond what it acknowledged.
     readers: BTreeMap<ReaderId, mpsc::UnboundedSender<Heard>>,
+    /// Which of them are a command's own.
+    own: BTreeMap<ReaderId, InvocationId>,
     answers: BTreeMap<InvocationId, Answer>,
     // At most one message for each piece of input we sent.
     inputs: BTreeMap<InvocationId, mpsc::UnboundedSender<StdinTaken>>,
-    /// What is read by a command line of its own.
-    attended: BTreeSet<InvocationId>,
     refusals: Option<oneshot::Sender<Refused>>,
     info: SessionInfo,
 }
@@ -84,9 +84,9 @@ impl Held {
         let inner = Inner {
             attachment,
             readers: BTreeMap::new(),
+            own: BTreeMap::new(),
             answers: BTreeMap::new(),
             inputs: BTreeMap::new(),
-            attended: BTreeSet::new(),
             refusals: None,
             info: info.clone(),
         };
@@ -140,6 +140,11 @@ impl Held {
         !self.inner.borrow().readers.is_empty()
     }
 
+    /// The commands that command lines here wait for, each with a reader of its own.
+    pub(super) fn foreground(&self) -> Vec<InvocationId> {
+        self.inner.borrow().own.values().copied().collect()
+    }
+
     /// Submits a command; the answer comes when the host has it, whatever happens to the link.
     pub(super) fn submit(
         &self,
@@ -188,21 +193,10 @@ impl Held {
         self.wake.notify_one();
     }
 
-    /// Takes an invocation out of the sight of readers of everything: its own reader has it.
-    pub(super) fn attend(&self, invocation: InvocationId) {
-        self.inner.borrow_mut().attended.insert(invocation);
-    }
-
-    /// The invocations that have a reader of their own.
-    pub(super) fn attended(&self) -> BTreeSet<InvocationId> {
-        self.inner.borrow().attended.clone()
-    }
-
     /// Nobody waits for the invocation any more, because it is over or because whoever did has
     /// gone.
     pub(super) fn leave_alone(&self, invocation: InvocationId, over: bool) {
         let mut inner = self.inner.borrow_mut();
-        inner.attended.remove(&invocation);
         inner.attachment.left(invocation);
         if over {
             inner.attachment.completed(invocation);
@@ -229,6 +223,9 @@ impl Held {
         let mut inner = self.inner.borrow_mut();
         let id = inner.attachment.open_reader(open);
         inner.readers.insert(id, sender);
+        if let Some(invocation) = only {
+            inner.own.insert(id, invocation);
+        }
         drop(inner);
         self.wake.notify_one();
         Reader {

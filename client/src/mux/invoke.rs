@@ -142,7 +142,6 @@ impl<'a> Foreground<'a> {
         // Behind the resumed input: a submission begins it at 0 where there is none.
         let answer = held.submit(submission(request), body);
         let reader = held.open_reader(from, Some(invocation), Vec::new());
-        held.attend(invocation);
         Self {
             mux,
             held,

@@ -12,7 +12,7 @@ use outlast_protocol::link::AttachMode;
 use outlast_protocol::link::refusal::RefusalCode;
 use outlast_protocol::link::to_client::ToClient;
 use outlast_protocol::link::to_host::{Attach, ToHost};
-use outlast_protocol::session::SessionInfo;
+use outlast_protocol::session::{Holder, SessionInfo};
 use outlast_rendezvous::failpoint;
 use tokio::time::Instant;
 
@@ -183,6 +183,11 @@ impl Mux {
                 let ended = held.converse(&mut wire, &changed).await;
                 drop(used);
                 match ended {
+                    // A connection this client had given up arrived after this one: it has
+                    // nobody at its other end, and is taken over again.
+                    Ok(Over::Stolen(by)) if self.is_this(&by) => {
+                        held.link_down("an older connection of this client came late".to_owned());
+                    }
                     Ok(over) => return over,
                     Err(error) => held.link_down(error.to_string()),
                 }
@@ -190,11 +195,17 @@ impl Mux {
                     pause = PAUSES.0;
                 }
             }
-            if let Some(over) = self.let_go_meanwhile(held, jitter(pause)).await {
-                return over;
-            }
+            let again = async {
+                tokio::time::sleep(jitter(pause)).await;
+                self.reconnect(held).await
+            };
+            // A session that is let go while its link is down is let go at once.
+            let again = tokio::select! {
+                again = again => again,
+                () = held.wants_out() => return Over::Detached,
+            };
             pause = pause.saturating_mul(2).min(PAUSES.1);
-            match self.reconnect(held).await {
+            match again {
                 Ok(attached) => {
                     held.link_up(attached.info.clone());
                     self.learn(held, &attached.info);
@@ -211,12 +222,10 @@ impl Mux {
         }
     }
 
-    /// Pauses; a session that is let go while its link is down is let go at once.
-    async fn let_go_meanwhile(&self, held: &Held, pause: Duration) -> Option<Over> {
-        tokio::select! {
-            () = tokio::time::sleep(pause) => None,
-            () = held.wants_out() => Some(Over::Detached),
-        }
+    /// Whether a holder is this very client: a copy of its files on another computer is not.
+    fn is_this(&self, holder: &Holder) -> bool {
+        let host = outlast_rendezvous::machine::host_name();
+        holder.client == self.registry.borrow().client() && holder.host == host
     }
 
     async fn reconnect(self: &Rc<Self>, held: &Held) -> Result<Attached, Refusal> {

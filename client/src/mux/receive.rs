@@ -146,7 +146,7 @@ impl Delivery<'_> {
         if self.replay {
             return true;
         }
-        self.left_out.append(&mut self.held.attended());
+        self.left_out.extend(self.held.foreground());
         if invocation.is_some_and(|invocation| self.left_out.contains(&invocation)) {
             return false;
         }
@@ -181,7 +181,7 @@ impl Delivery<'_> {
     }
 
     fn received(&mut self, seq: Seq) {
-        self.left_out.append(&mut self.held.attended());
+        self.left_out.extend(self.held.foreground());
         let busy: Vec<InvocationId> = self.left_out.iter().copied().collect();
         if let Some(known) = self.mux.registry.borrow_mut().get_mut(self.held.instance) {
             known.cursor.caught_up(seq, &busy);

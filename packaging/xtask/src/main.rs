@@ -12,6 +12,7 @@ mod demo;
 mod failure;
 mod fuzz;
 mod purity;
+mod simulate;
 mod skew;
 mod steps;
 mod test;
@@ -36,8 +37,14 @@ cargo xtask COMMAND
                    what FILE does. tests/fuzz/README.md tells more
   skew [REVISION]  Build an earlier version, by default the newest release, and test this one
                    against it: clients, relays and hosts in every mixture that occurs
+  simulate         Play the session's machines in virtual time under faults: 10 000 worlds, and one
+                   conversation broken behind every byte and at every step
+  simulate --seed N
+  simulate --scenario NAME
+                   Play one of them again; --seeds COUNT [FIRST] and --scenarios play many
   ci               Everything that must hold before a merge: format, lints, licences, purity, tests,
-                   a few seconds of every fuzz target, the earlier version, two rounds of chaos
+                   a few seconds of every fuzz target, the simulator, the earlier version, two rounds
+                   of chaos
   help             This text
 
 Details: CONTRIBUTING is in the README; the harness is described in tests/src/lib.rs.
@@ -58,6 +65,7 @@ fn main() -> ExitCode {
         ["fuzz", words @ ..] => fuzz::run(words),
         ["skew"] => skew::run(None),
         ["skew", revision] if !revision.starts_with('-') => skew::run(Some(revision)),
+        ["simulate", words @ ..] => simulate::run(words),
         ["ci"] => ci::run(),
         _ => Err(Failure::usage(&words)),
     };

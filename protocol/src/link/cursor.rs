@@ -68,7 +68,8 @@ impl Cursor {
 
     /// An invocation's own reader is there: what it will get is not to be delivered by another.
     pub fn begin(&mut self, invocation: InvocationId, from: Seq) {
-        let upto = Seq(from.0.saturating_sub(1));
+        // One that is taken up again has records that may have been received with the rest.
+        let upto = Seq(from.0.saturating_sub(1)).max(self.base);
         self.apart.entry(invocation).or_insert(Apart {
             upto,
             whole_from: None,
@@ -171,6 +172,15 @@ mod tests {
         assert!(cursor.wants(Some(id(1)), Seq(5)));
         assert!(!cursor.wants(Some(id(2)), Seq(5)));
         assert_eq!(cursor.request(), (From::Seq(Seq(5)), vec![]));
+    }
+
+    #[test]
+    fn a_command_taken_up_again_keeps_what_was_received_with_the_rest() {
+        let mut cursor = Cursor::default();
+        cursor.caught_up(Seq(9), &[]);
+        cursor.begin(id(1), Seq(3));
+        assert!(!cursor.wants(Some(id(1)), Seq(9)));
+        assert!(cursor.wants(Some(id(1)), Seq(10)));
     }
 
     #[test]

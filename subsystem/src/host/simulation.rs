@@ -134,6 +134,7 @@ impl Host {
             shell: None,
             boot_id: String::new(),
             disconnected_ms: None,
+            memory: None,
         };
         let log = Log::create(directory, created_ms, policy)?;
         let ledger = Ledger::create(directory)?;
@@ -291,6 +292,12 @@ impl Host {
     #[must_use]
     pub fn info(&self) -> SessionInfo {
         self.session.core().info()
+    }
+
+    /// The oldest record there still is.
+    #[must_use]
+    pub fn first(&self) -> Seq {
+        self.session.core().log.first()
     }
 
     /// The log's state of health.
