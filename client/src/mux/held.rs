@@ -14,7 +14,7 @@ use outlast_protocol::limits::DEFAULT_CREDIT;
 use outlast_protocol::link::attachment::Attachment;
 use outlast_protocol::link::refusal::Refused;
 use outlast_protocol::link::to_client::{StdinTaken, Submitted, ToClient};
-use outlast_protocol::link::to_host::{Cancel, Detach, End, ReaderOpen, Submit};
+use outlast_protocol::link::to_host::{Detach, End, ReaderOpen, Submit};
 use outlast_protocol::link::{AttachMode, From, Level};
 use outlast_protocol::session::{End as Ending, Holder, IdleTimeout, Life, SessionInfo};
 use outlast_rendezvous::failpoint;
@@ -251,12 +251,18 @@ impl Held {
     }
 
     pub(super) fn cancel(&self, invocation: InvocationId, level: Level) {
-        let cancel = Cancel { invocation, level };
-        self.inner
-            .borrow_mut()
-            .attachment
-            .say(cancel.into(), Bytes::new());
+        self.inner.borrow_mut().attachment.cancel(invocation, level);
         self.wake.notify_one();
+    }
+
+    /// Nobody waits for the invocation any more, because it is over or because whoever did has
+    /// gone.
+    pub(super) fn leave_alone(&self, invocation: InvocationId, over: bool) {
+        let mut inner = self.inner.borrow_mut();
+        inner.attachment.left(invocation);
+        if over {
+            inner.attachment.completed(invocation);
+        }
     }
 
     /// Opens a reader of the session's log.
