@@ -610,8 +610,7 @@ impl World {
         let State::Done(Err(failure)) = &cli.state else {
             return Ok(());
         };
-        let calm = self.finale.is_some_and(|at| at > 0);
-        ensure(!calm, || {
+        ensure(!self.is_calm(), || {
             format!("command line {at} failed in a calm world: {failure:?}")
         })?;
         if *failure == Failure::Stolen {
