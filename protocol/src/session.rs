@@ -80,6 +80,14 @@ pub enum End {
     OpenFailed(String),
 }
 
+/// Environment variable of a session's shell: its instance ID. Whatever the shell starts can be
+/// told by it.
+pub const INSTANCE_VARIABLE: &str = "OUTLAST_INSTANCE_ID";
+
+/// Extension of a session that was removed: the processes of its dead host's shell that were still
+/// running and were ended, in words (UTF-8).
+pub const ENDED_PROCESSES: &str = "ended-processes";
+
 /// A session as listed by its computer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionInfo {

@@ -31,6 +31,9 @@ fn main() -> ExitCode {
         (["host", instance, _], [_, _, directory]) => {
             outlast_subsystem::host::run(instance, Path::new(directory))
         }
+        (["host", "--recovered", instance, _], [_, _, _, directory]) => {
+            outlast_subsystem::host::recover(instance, Path::new(directory))
+        }
         (["--version"], _) => {
             let version = concat!("outlast-subsystem ", env!("CARGO_PKG_VERSION"), "\n");
             return print(&mut std::io::stdout(), version, 0);

@@ -6,184 +6,23 @@
     reason = "a test fails by panicking"
 )]
 
-use std::io::{Read, Write};
-use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+mod remote;
+
+use std::io::Read;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use outlast_protocol::id::{ClientId, InstanceId, InvocationId, ReaderId, SessionName};
-use outlast_protocol::link::connection::{ClientLink, LinkEvent, hello};
+use outlast_protocol::id::{ClientId, InstanceId, SessionName};
+use outlast_protocol::link::AttachMode;
 use outlast_protocol::link::refusal::RefusalCode;
 use outlast_protocol::link::to_client::ToClient;
-use outlast_protocol::link::to_host::{
-    Attach, Create, End, List, Ping, ReaderOpen, Remove, Submit, ToHost,
-};
-use outlast_protocol::link::{AttachMode, Command as Kind, From};
+use outlast_protocol::link::to_host::{Create, End, List, Ping, Remove};
 use outlast_protocol::outcome::{ExitStatus, Outcome};
-use outlast_protocol::record::{RecordKind, Stream};
 use outlast_protocol::session::{Buffering, End as Ended, IdleTimeout, Life};
+use outlast_subsystem::registry::{Meta, MetaLife, Registry};
 use uuid::Uuid;
 
-/// A relay and our end of its link.
-struct Remote {
-    child: Child,
-    output: ChildStdout,
-    link: ClientLink,
-    started: Instant,
-}
-
-impl Remote {
-    fn start(sessions: &Path, home: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_outlast-subsystem"))
-            .env("OUTLAST_SESSION_DIR", sessions)
-            .env("HOME", home)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let output = child.stdout.take().unwrap();
-        let link = ClientLink::new(Duration::ZERO, hello("test/1", "me", "here"));
-        let mut remote = Self {
-            child,
-            output,
-            link,
-            started: Instant::now(),
-        };
-        while !remote.link.is_open() {
-            remote.step();
-        }
-        assert!(matches!(remote.link.poll_event(), Some(LinkEvent::Open(_))));
-        remote
-    }
-
-    fn say(&mut self, message: impl Into<ToHost>, body: &[u8]) {
-        self.link
-            .send(&message.into(), Bytes::copy_from_slice(body))
-            .unwrap();
-        let mut input = self.child.stdin.as_ref().unwrap();
-        while let Some(piece) = self.link.poll_output() {
-            input.write_all(&piece).unwrap();
-        }
-    }
-
-    fn step(&mut self) {
-        let mut chunk = [0; 4096];
-        let count = self.output.read(&mut chunk).unwrap();
-        assert!(count > 0, "the remote end closed the link");
-        self.link
-            .handle_input(self.started.elapsed(), &chunk[..count])
-            .unwrap();
-        let mut input = self.child.stdin.as_ref().unwrap();
-        while let Some(piece) = self.link.poll_output() {
-            input.write_all(&piece).unwrap();
-        }
-    }
-
-    fn hear(&mut self) -> (ToClient, Bytes) {
-        loop {
-            if let Some(LinkEvent::Message(message, body)) = self.link.poll_event() {
-                return (message, body);
-            }
-            self.step();
-        }
-    }
-
-    fn wait<T>(&mut self, wanted: impl Fn(&ToClient) -> Option<T>) -> T {
-        loop {
-            let (message, _) = self.hear();
-            assert!(!matches!(message, ToClient::Refused(_)), "{message:?}");
-            if let Some(found) = wanted(&message) {
-                return found;
-            }
-        }
-    }
-
-    /// Runs a script and returns its standard output and outcome.
-    fn run(&mut self, number: u128, script: &str) -> (Vec<u8>, Outcome) {
-        let invocation = InvocationId(Uuid::from_u128(number));
-        let submit = Submit {
-            invocation,
-            command: Kind::Script,
-            arguments_len: 0,
-            stdin: false,
-            timeout_ms: None,
-            wait: true,
-            extensions: Vec::new(),
-        };
-        let reader = ReaderId(u32::try_from(number).unwrap());
-        let open = ReaderOpen {
-            reader,
-            from: From::Start,
-            only: Some(invocation),
-            skip: Vec::new(),
-            credit: 1 << 20,
-            owed: 0,
-        };
-        self.say(submit, script.as_bytes());
-        self.say(open, b"");
-        let mut output = Vec::new();
-        loop {
-            let (message, body) = self.hear();
-            let ToClient::Record(record) = message else {
-                continue;
-            };
-            match record.kind {
-                RecordKind::Output(Stream::Stdout) => output.extend_from_slice(&body),
-                RecordKind::Completed(outcome) => return (output, outcome),
-                _ => {}
-            }
-        }
-    }
-}
-
-impl Drop for Remote {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-    }
-}
-
-fn create(instance: InstanceId, client: u128, name: &str) -> Create {
-    Create {
-        instance,
-        client: ClientId(Uuid::from_u128(client)),
-        name: SessionName::new(name).unwrap(),
-        configuration: String::new(),
-        idle_timeout: IdleTimeout::Never,
-        buffering: Buffering::Spool,
-        environment: Vec::new(),
-        open_timeout_ms: 20_000,
-        extensions: Vec::new(),
-    }
-}
-
-fn attach(instance: InstanceId, client: u128, mode: AttachMode) -> Attach {
-    Attach {
-        instance,
-        client: ClientId(Uuid::from_u128(client)),
-        mode,
-        extensions: Vec::new(),
-    }
-}
-
-struct Places {
-    sessions: tempfile::TempDir,
-    home: tempfile::TempDir,
-}
-
-impl Places {
-    fn new() -> Self {
-        Self {
-            sessions: tempfile::tempdir().unwrap(),
-            home: tempfile::tempdir().unwrap(),
-        }
-    }
-
-    fn remote(&self) -> Remote {
-        Remote::start(&self.sessions.path().join("sessions"), self.home.path())
-    }
-}
+use remote::{Places, Remote, attach, create};
 
 fn attached(message: &ToClient) -> Option<()> {
     matches!(message, ToClient::Attached(_)).then_some(())
@@ -325,6 +164,51 @@ fn a_list_tells_live_from_broken() {
     );
     remover.wait(|message| matches!(message, ToClient::Removed(_)).then_some(()));
     assert_eq!(lives(&mut places.remote()), []);
+}
+
+/// A user may have more sessions than the remote end may have files open.
+#[test]
+fn a_list_is_whole_however_few_files_may_be_open() {
+    const SESSIONS: u128 = 150;
+    let places = Places::new();
+    let place = places.sessions.path().join("sessions");
+    let registry = Registry::at(&place).unwrap();
+    for number in 1..=SESSIONS {
+        let instance = InstanceId(Uuid::from_u128(number));
+        let entry = registry.create(instance).unwrap();
+        Meta {
+            format: Meta::FORMAT,
+            instance,
+            name: SessionName::new(&format!("job{number}")).unwrap(),
+            configuration: "bash".into(),
+            created_ms: 1,
+            idle_timeout: IdleTimeout::Never,
+            buffering: Buffering::Spool,
+            life: MetaLife::Ended(Ended::Removed),
+            host: None,
+            shell: None,
+            boot_id: String::new(),
+            disconnected_ms: None,
+            memory: None,
+        }
+        .write(entry.directory())
+        .unwrap();
+    }
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 64; exec \"$0\""]);
+    command.arg(env!("CARGO_BIN_EXE_outlast-subsystem"));
+    let mut remote = Remote::of(command, &place, places.home.path());
+    remote.say(
+        List {
+            extensions: Vec::new(),
+        },
+        b"",
+    );
+    let listed = remote.wait(|message| match message {
+        ToClient::Listed(listed) => Some(listed.sessions.len()),
+        _ => None,
+    });
+    assert_eq!(listed as u128, SESSIONS);
 }
 
 /// Takes the shortest idle timeout there is, a minute: the event waited for is the host's end.

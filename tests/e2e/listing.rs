@@ -25,6 +25,7 @@ fn opened() -> Value {
         "disconnected_on": null,
         "expires_on": null,
         "running": null,
+        "note": null,
     })
 }
 

@@ -62,6 +62,13 @@ impl Failpoint {
             .expect("an empty FIFO takes a byte");
     }
 
+    /// Makes the process that stands there panic.
+    pub fn panic(&self) {
+        (&self.go)
+            .write_all(b"!")
+            .expect("an empty FIFO takes a byte");
+    }
+
     /// Kills the process that stands there, or will.
     #[track_caller]
     pub fn kill(&self) -> u32 {

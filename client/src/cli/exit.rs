@@ -33,7 +33,8 @@ One target:
   124    it timed out (--timeout)
   130    it was cancelled, or Ctrl-C ended outlast
   255    unreachable, authentication refused, session lost or busy, or protocol error;
-         or it succeeded but part of its output is lost
+         or it succeeded but part of its output is lost; `receive` from a broken session
+         (its host process is gone), after all there is of its output
 
 Several targets, the highest wins:
   0      all succeeded

@@ -1,7 +1,7 @@
 //! One request that is answered with sessions.
 
 use bytes::Bytes;
-use outlast_protocol::control::session::Session;
+use outlast_protocol::control::session::{Session, State};
 use outlast_protocol::control::to_cli::{Question, ToCli};
 use outlast_protocol::control::to_mux::{Answer, ToMux};
 use tokio::sync::Mutex;
@@ -114,7 +114,14 @@ pub(super) fn conclude(client: &Client, replies: Vec<Reply>, show: bool) -> Resu
     sessions.dedup();
     match client.form {
         Form::Json => client.output.result(&json::sessions(&sessions))?,
-        _ if show => client.output.result(&table::sessions(&sessions))?,
+        _ if show => {
+            client.output.result(&table::sessions(&sessions))?;
+            for session in sessions.iter().filter(|it| it.state == State::Broken) {
+                client
+                    .output
+                    .note(&format!("{} is broken: {}", session.name, session.note));
+            }
+        }
         _ => {}
     }
     for (computer, error) in &failures {

@@ -1,16 +1,13 @@
 //! Starting the mux where none listens.
 
-use std::fs::File;
 use std::io::{self, PipeReader, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::place::{HOME, MUX_LOG};
 use outlast_rendezvous::PrivateDirectory;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{Mode, OFlags};
-
-use crate::place::{HOME, MUX_LOG};
 
 /// Longest wait for the mux to say that it listens.
 const READY_TIME: Duration = Duration::from_secs(10);
@@ -29,10 +26,12 @@ pub fn start(directory: &PrivateDirectory) -> io::Result<()> {
         .args(["mux", "serve"])
         .stdin(Stdio::null())
         .stdout(writer)
-        .stderr(log(directory)?)
+        .stderr(directory.append_file(MUX_LOG)?)
         // Its own group: a Ctrl-C typed here is not meant for it.
         .process_group(0)
-        .current_dir("/");
+        .current_dir("/")
+        // Started from inside a session, it is no part of that.
+        .env_remove(outlast_protocol::session::INSTANCE_VARIABLE);
     if let Some(home) = std::env::var_os(HOME).filter(|home| !home.is_empty()) {
         // It works in another directory, where a relative path would lead elsewhere.
         command.env(HOME, std::path::absolute(home)?);
@@ -47,18 +46,6 @@ pub fn start(directory: &PrivateDirectory) -> io::Result<()> {
         let _ = child.wait();
     }
     told
-}
-
-fn log(directory: &PrivateDirectory) -> io::Result<File> {
-    let flags =
-        OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mode = Mode::RUSR | Mode::WUSR;
-    Ok(File::from(rustix::fs::openat(
-        directory.fd(),
-        MUX_LOG,
-        flags,
-        mode,
-    )?))
 }
 
 fn wait(mut reader: PipeReader) -> io::Result<()> {

@@ -16,6 +16,7 @@ const READ: usize = 64 * 1024;
 pub struct FrameStream {
     stream: UnixStream,
     decoder: FrameDecoder,
+    /// Made when there is something to read: who only connects costs less.
     scratch: Vec<u8>,
     outbox: VecDeque<Bytes>,
     waiting: usize,
@@ -29,7 +30,7 @@ impl FrameStream {
         Self {
             stream,
             decoder: FrameDecoder::new(MAX_FRAME),
-            scratch: vec![0; READ],
+            scratch: Vec::new(),
             outbox: VecDeque::new(),
             waiting: 0,
             ended: false,
@@ -68,8 +69,9 @@ impl FrameStream {
             } else {
                 Interest::READABLE | Interest::WRITABLE
             };
-            self.stream.ready(interest).await?;
-            self.read_now()?;
+            if self.stream.ready(interest).await?.is_readable() {
+                self.read_now()?;
+            }
         }
     }
 
@@ -90,6 +92,7 @@ impl FrameStream {
     }
 
     fn read_now(&mut self) -> io::Result<()> {
+        self.scratch.resize(READ, 0);
         match self.stream.try_read(&mut self.scratch) {
             Ok(0) => self.ended = true,
             Ok(count) => self

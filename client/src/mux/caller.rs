@@ -111,12 +111,13 @@ impl Caller {
     }
 
     async fn hear(&mut self) -> Result<(ToMux, Bytes), Stop> {
-        let frame = self
-            .stream
-            .next()
-            .await
-            .map_err(|_| Stop::Gone)?
-            .ok_or(Stop::Gone)?;
+        let frame = match self.stream.next().await {
+            Ok(Some(frame)) => frame,
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                return Err(Failure::internal(error.to_string()).into());
+            }
+            Ok(None) | Err(_) => return Err(Stop::Gone),
+        };
         ToMux::decode(&frame).map_err(|error| Failure::internal(error.to_string()).into())
     }
 

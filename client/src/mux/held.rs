@@ -1,5 +1,7 @@
 //! A session this client holds: what is wanted of it, whatever its link is doing.
 
+mod reader;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -11,13 +13,14 @@ use outlast_protocol::id::{InstanceId, InvocationId, ReaderId, Seq};
 use outlast_protocol::limits::DEFAULT_CREDIT;
 use outlast_protocol::link::attachment::Attachment;
 use outlast_protocol::link::refusal::Refused;
-use outlast_protocol::link::to_client::{Record, StdinTaken, Submitted, ToClient};
+use outlast_protocol::link::to_client::{StdinTaken, Submitted, ToClient};
 use outlast_protocol::link::to_host::{Cancel, Detach, End, ReaderOpen, Submit};
 use outlast_protocol::link::{From, Level};
 use outlast_protocol::session::{End as Ending, Holder, IdleTimeout, Life, SessionInfo};
 use outlast_rendezvous::failpoint;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
+pub(super) use self::reader::{Heard, Reader};
 use super::failure::Failure;
 use super::wire::{Wire, WireError};
 
@@ -41,18 +44,10 @@ pub(super) enum Over {
     Stolen(Holder),
     /// The session is over.
     Ended(Ending),
+    /// Its host process is gone: why.
+    Broken(String),
     /// It cannot be had back.
     Lost(Failure),
-}
-
-/// What a reader hears.
-pub(super) enum Heard {
-    Record(Record, Bytes),
-    /// Everything below `next` was sent; so many invocations run or wait.
-    CaughtUp {
-        next: Seq,
-        active: u32,
-    },
 }
 
 type Answer = oneshot::Sender<Result<Submitted, Refused>>;
@@ -124,6 +119,20 @@ impl Held {
     /// Follows how the link is doing.
     pub(super) fn status(&self) -> watch::Receiver<Status> {
         self.status.subscribe()
+    }
+
+    /// Why nothing can be asked of the session any more, also while what is left of it can still
+    /// be read.
+    pub(super) fn is_over(&self) -> Option<Over> {
+        match &*self.status.borrow() {
+            Status::Over(over) => Some(over.clone()),
+            Status::Up | Status::Down(_) => over_by(&self.inner.borrow().info),
+        }
+    }
+
+    /// Whether its host process is gone.
+    pub(super) fn is_broken(&self) -> bool {
+        matches!(self.is_over(), Some(Over::Broken(_)))
     }
 
     /// Whether anybody waits for output.
@@ -283,30 +292,26 @@ impl Held {
         wire: &mut Wire,
         changed: &dyn Fn(&SessionInfo),
     ) -> Result<Over, WireError> {
-        // A session may have ended before this link: then it is held for those who read it now.
-        let mut ended = match self.info().life {
-            Life::Ended(end) => Some(end),
-            Life::Live | Life::Broken(_) => None,
-        };
+        let mut ended = over_by(&self.info());
         loop {
             while let Some((message, body)) = self.poll_message() {
                 wire.send(&message, body)?;
             }
-            // Once the session is over, only what its readers still want keeps the link.
-            // A removal is done when the host closes the link: then nothing of it is left.
-            if let Some(end) = &ended
-                && *end != Ending::Removed
-                && !self.has_readers()
+            // Once the session is over, only what is still wanted of it keeps the link. A
+            // removal is done when the host closes the link: then nothing of it is left.
+            if let Some(over) = &ended
+                && *over != Over::Ended(Ending::Removed)
+                && !self.is_wanted()
             {
                 wire.send(&Detach { idle_timeout: None }.into(), Bytes::new())?;
                 let _ = wire.flush().await;
-                return Ok(Over::Ended(Ending::clone(end)));
+                return Ok(over.clone());
             }
             tokio::select! {
                 message = wire.next() => {
                     let (message, body) = match message {
-                        Err(WireError::Ended | WireError::Io(_)) if ended.is_some() => {
-                            return Ok(ended.map_or(Over::Detached, Over::Ended));
+                        Err(WireError::Ended | WireError::Io(_)) if self.is_done(&ended) => {
+                            return Ok(ended.unwrap_or(Over::Detached));
                         }
                         other => other?,
                     };
@@ -317,13 +322,31 @@ impl Held {
                             return Ok(Over::Detached);
                         }
                         ToClient::Stolen(stolen) => return Ok(Over::Stolen(stolen.by)),
-                        ToClient::Ended(end) => ended = Some(end.end),
+                        ToClient::Ended(end) => {
+                            self.inner.borrow_mut().info.life = Life::Ended(end.end.clone());
+                            ended = Some(Over::Ended(end.end));
+                        }
                         other => self.take(other, body, changed),
                     }
                 }
                 () = self.wake.notified() => {}
             }
         }
+    }
+
+    /// Whether a link that breaks now is not needed again: whoever still reads has to get the rest.
+    fn is_done(&self, over: &Option<Over>) -> bool {
+        match over {
+            Some(Over::Ended(Ending::Removed)) => true,
+            Some(_) => !self.is_wanted(),
+            None => false,
+        }
+    }
+
+    /// Whether anybody still waits for something of the link.
+    fn is_wanted(&self) -> bool {
+        let inner = self.inner.borrow();
+        !inner.readers.is_empty() || !inner.answers.is_empty()
     }
 
     fn poll_message(&self) -> Option<(outlast_protocol::link::to_host::ToHost, Bytes)> {
@@ -355,10 +378,12 @@ impl Held {
                 }
             }
             ToClient::CaughtUp(caught) => {
+                let last = inner.info.life != Life::Live;
                 if let Some(reader) = inner.readers.get(&caught.reader) {
                     let heard = Heard::CaughtUp {
                         next: caught.next,
                         active: caught.active,
+                        last,
                     };
                     let _ = reader.send(heard);
                 }
@@ -389,37 +414,11 @@ impl Inner {
     }
 }
 
-/// A reader of a held session's log. Closed when dropped.
-pub(super) struct Reader {
-    held: Rc<Held>,
-    id: ReaderId,
-    receiver: mpsc::UnboundedReceiver<Heard>,
-}
-
-impl Reader {
-    /// What comes next; `None` when the session is not held any more. Cancel-safe.
-    pub(super) async fn next(&mut self) -> Option<Heard> {
-        self.receiver.recv().await
-    }
-
-    /// Everything up to `seq` was written out.
-    pub(super) fn consumed(&self, seq: Seq) {
-        self.held
-            .inner
-            .borrow_mut()
-            .attachment
-            .consumed(self.id, seq);
-        self.held.wake.notify_one();
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        let mut inner = self.held.inner.borrow_mut();
-        inner.readers.remove(&self.id);
-        inner.own.remove(&self.id);
-        inner.attachment.close_reader(self.id);
-        drop(inner);
-        self.held.wake.notify_one();
+/// Why a session of that description cannot be asked anything.
+fn over_by(info: &SessionInfo) -> Option<Over> {
+    match &info.life {
+        Life::Live => None,
+        Life::Ended(end) => Some(Over::Ended(end.clone())),
+        Life::Broken(reason) => Some(Over::Broken(reason.clone())),
     }
 }

@@ -31,8 +31,17 @@ pub(super) async fn connect(
         request.surroundings,
     )
     .await?;
+    live(mux, &held)?;
     caller.sessions(mux, &[held.instance]);
     Ok(())
+}
+
+/// Nothing but reading can be done with a session that is over.
+pub(super) fn live(mux: &Mux, held: &Held) -> Result<(), Failure> {
+    match held.is_over() {
+        Some(over) => Err(not_held(&name_of(mux, held.instance), &over)),
+        None => Ok(()),
+    }
 }
 
 /// The session, held; the user may be asked.
@@ -79,6 +88,9 @@ pub(super) async fn disconnect(
         }
         None => hold(mux, caller, instance, AttachMode::Connect, surroundings).await?,
     };
+    if idle_timeout.is_some() {
+        live(mux, &held)?;
+    }
     leave(&held, idle_timeout).await?;
     caller.sessions(mux, &[instance]);
     Ok(())
@@ -117,7 +129,7 @@ pub(super) fn name_of(mux: &Mux, instance: InstanceId) -> String {
 /// The failure of a request whose session was let go or lost under it.
 pub(super) fn lost(mux: &Mux, held: &Held) -> Failure {
     let name = name_of(mux, held.instance);
-    match super::keeper::over(&held.status().borrow()) {
+    match held.is_over() {
         Some(over) => not_held(&name, &over),
         None => Failure::new(FailureKind::Unreachable, format!("lost session {name}")),
     }

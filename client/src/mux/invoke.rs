@@ -10,6 +10,7 @@ use outlast_protocol::limits::MAX_SCRIPT;
 use outlast_protocol::link::to_client::Submitted;
 use outlast_protocol::link::to_host::Submit;
 use outlast_protocol::link::{AttachMode, From};
+use outlast_protocol::outcome::Outcome;
 use outlast_protocol::record::RecordKind;
 use outlast_rendezvous::failpoint;
 use tokio::time::Instant;
@@ -105,6 +106,11 @@ struct Foreground<'a> {
     from: Option<Seq>,
     records: u64,
     completed: Option<Seq>,
+    /// The last record sent to the command line, and the last it wrote out.
+    sent: Option<Seq>,
+    consumed: Option<Seq>,
+    /// Whether the session is over and the command has no end that is known.
+    lost: bool,
 }
 
 impl<'a> Foreground<'a> {
@@ -135,6 +141,9 @@ impl<'a> Foreground<'a> {
             from: None,
             records: 0,
             completed: None,
+            sent: None,
+            consumed: None,
+            lost: false,
         }
     }
 
@@ -148,7 +157,10 @@ impl<'a> Foreground<'a> {
         status.mark_changed();
         let mut give_up: Option<Instant> = None;
         loop {
-            let quiet = caller.waiting() < ENOUGH && self.completed.is_none();
+            if self.lost && self.consumed >= self.sent {
+                return Err(self.loss().into());
+            }
+            let quiet = caller.waiting() < ENOUGH && self.completed.is_none() && !self.lost;
             tokio::select! {
                 message = caller.next() => {
                     let (message, body) = message?;
@@ -169,7 +181,7 @@ impl<'a> Foreground<'a> {
                     caller.send(&taken.into(), Bytes::new());
                 }
                 _ = status.changed() => {
-                    give_up = link_changed(caller, &status.borrow(), give_up, self.request.reconnect_for_ms);
+                    give_up = link_changed(caller, self.held, give_up, self.request.reconnect_for_ms);
                 }
                 () = at(give_up) => {
                     return Err(gave_up(self.mux, self.held, self.request.reconnect_for_ms).into());
@@ -202,12 +214,19 @@ impl<'a> Foreground<'a> {
     }
 
     fn tell(&mut self, caller: &mut Caller, heard: Heard) {
-        let Heard::Record(record, body) = heard else {
-            return;
+        let (record, body) = match heard {
+            Heard::Record(record, body) => (record, body),
+            Heard::CaughtUp { last, .. } => {
+                self.lost |= last && self.completed.is_none();
+                return;
+            }
         };
-        if matches!(record.kind, RecordKind::Completed(_)) {
+        if let RecordKind::Completed(outcome) = &record.kind {
             self.completed = Some(record.seq);
+            let ended = matches!(outcome, Outcome::SessionEnded(_));
+            self.lost |= ended && self.held.is_broken();
         }
+        self.sent = Some(record.seq);
         self.records = self.records.saturating_add(1);
         caller.send(&Told::from(record).into(), body);
     }
@@ -222,10 +241,12 @@ impl<'a> Foreground<'a> {
             ToMux::Consumed(consumed) => {
                 failpoint::reach("mux.consumed");
                 self.reader.consumed(consumed.seq);
+                self.consumed = Some(consumed.seq);
                 self.with_cursor(|cursor| cursor.received(invocation, consumed.seq));
-                return Ok(self
-                    .completed
-                    .is_some_and(|completed| consumed.seq >= completed));
+                return Ok(!self.lost
+                    && self
+                        .completed
+                        .is_some_and(|completed| consumed.seq >= completed));
             }
             other => {
                 let message = format!("{} has no place here", other.name());
@@ -233,6 +254,17 @@ impl<'a> Foreground<'a> {
             }
         }
         Ok(false)
+    }
+
+    /// The failure of a command whose session is gone.
+    fn loss(&self) -> Failure {
+        let mut failure = lost(self.mux, self.held);
+        if self.records == 0 && self.request.resume.is_none() {
+            failure.message.push_str(
+                "; nothing is known of the command: it had not begun, or its log is lost",
+            );
+        }
+        failure
     }
 
     fn with_cursor(&self, change: impl FnOnce(&mut outlast_protocol::link::cursor::Cursor)) {

@@ -17,7 +17,7 @@ use outlast_rendezvous::failpoint;
 use tokio::time::Instant;
 
 use super::failure::Failure;
-use super::held::{Held, Over, Status};
+use super::held::{Held, Over};
 use super::hosts::Use;
 use super::registry::words;
 use super::wire::Wire;
@@ -255,6 +255,7 @@ impl Mux {
             known.left_at(super::now_ms());
             match &over {
                 Over::Ended(end) => known.heard = super::registry::Heard::Closed(words(end)),
+                Over::Broken(why) => known.heard = super::registry::Heard::Broken(why.clone()),
                 Over::Stolen(by) => known.holder = Some(format!("{}@{}", by.user, by.host)),
                 Over::Detached | Over::Lost(_) => {}
             }
@@ -298,14 +299,14 @@ pub(super) fn not_held(name: &str, over: &Over) -> Failure {
             format!("session {name} is over: {}", words(end)),
         )
         .hint("`outlast new` starts a fresh one"),
+        Over::Broken(reason) => Failure::new(
+            FailureKind::SessionLost,
+            format!("session {name} is broken: {reason}"),
+        )
+        .hint(format!(
+            "`outlast receive --from start {name}` reads what there is of its output; `outlast \
+             remove {name}` clears it away"
+        )),
         Over::Lost(failure) => failure.clone(),
-    }
-}
-
-/// Whether the status says that the session is not held any more.
-pub(super) fn over(status: &Status) -> Option<Over> {
-    match status {
-        Status::Over(over) => Some(over.clone()),
-        Status::Up | Status::Down(_) => None,
     }
 }

@@ -2,6 +2,8 @@
 
 use outlast_protocol::control::session::{Availability, Session, State};
 
+use outlast_protocol::session::Life;
+
 use super::Mux;
 use super::held::{Held, Status};
 use super::registry::{Heard, Known};
@@ -12,7 +14,7 @@ impl Mux {
     pub(super) fn view(&self, known: &Known) -> Session {
         let held = self.held.borrow().get(&known.instance).cloned();
         let (state, availability, note) = match &held {
-            Some(held) => of_held(held),
+            Some(held) => of_held(held, known),
             None => of_known(known),
         };
         let gone = matches!(state, State::Closed | State::Broken);
@@ -37,10 +39,13 @@ impl Mux {
     }
 }
 
-fn of_held(held: &Held) -> (State, Availability, String) {
+fn of_held(held: &Held, known: &Known) -> (State, Availability, String) {
     match &*held.status().borrow() {
         Status::Up => {
             let info = held.info();
+            if let Life::Broken(reason) = info.life {
+                return (State::Broken, Availability::None, reason);
+            }
             let busy = info.running.is_some() || info.queued > 0;
             let availability = if busy {
                 Availability::Busy
@@ -49,6 +54,8 @@ fn of_held(held: &Held) -> (State, Availability, String) {
             };
             (State::Opened, availability, String::new())
         }
+        // Its computer, asked by another way, knew already.
+        Status::Down(_) if matches!(known.heard, Heard::Broken(_)) => of_known(known),
         Status::Down(reason) => (
             State::Connecting,
             Availability::None,

@@ -30,12 +30,13 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use outlast_protocol::id::InstanceId;
+use outlast_rendezvous::Newcomers;
 use outlast_rendezvous::listener::bind;
 use outlast_rendezvous::peer::check_peer;
 use rustix::fs::{Mode, OFlags};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Notify;
-use tokio::task::LocalSet;
+use tokio::task::{AbortHandle, LocalSet};
 
 use self::held::Held;
 use self::hosts::Hosts;
@@ -49,6 +50,8 @@ pub const READY: u8 = b'+';
 /// Environment variable with the seconds of holding nothing after which the mux leaves.
 pub const IDLE_EXIT: &str = "OUTLAST_MUX_IDLE";
 const DEFAULT_IDLE_EXIT: Duration = Duration::from_secs(600);
+/// Command lines that may have connected and not yet said what they want.
+const UNFINISHED: usize = 256;
 
 /// The mux's state. One thread owns it; no borrow lives across an await.
 struct Mux {
@@ -58,6 +61,7 @@ struct Mux {
     turns: Turns<InstanceId>,
     hosts: Rc<Hosts>,
     requests: Cell<usize>,
+    newcomers: RefCell<Newcomers<AbortHandle>>,
     activity: Notify,
     stop: Notify,
     /// Whether the list of sessions has changes that are not written yet.
@@ -118,6 +122,24 @@ fn complain(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
+/// A command line is being served. It is not any more when this is dropped, however that came.
+struct Busy(Rc<Mux>);
+
+impl Busy {
+    fn new(mux: &Rc<Mux>) -> Self {
+        mux.requests.set(mux.requests.get().saturating_add(1));
+        Self(mux.clone())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let requests = &self.0.requests;
+        requests.set(requests.get().saturating_sub(1));
+        self.0.activity.notify_one();
+    }
+}
+
 impl Mux {
     fn new(registry: Registry) -> Rc<Self> {
         let named = std::env::var(IDLE_EXIT)
@@ -129,6 +151,7 @@ impl Mux {
             turns: Turns::new(1),
             hosts: Hosts::new(),
             requests: Cell::new(0),
+            newcomers: RefCell::new(Newcomers::new(UNFINISHED)),
             activity: Notify::new(),
             stop: Notify::new(),
             unsaved: Cell::new(false),
@@ -145,7 +168,11 @@ impl Mux {
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => self.accept(stream),
+                    Ok((stream, _)) => {
+                        self.accept(stream);
+                        // Each is heard before the next can push it out.
+                        tokio::task::yield_now().await;
+                    }
                     Err(error) => {
                         complain(&format!("cannot accept a command line: {error}"));
                         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -171,13 +198,16 @@ impl Mux {
         });
         match checked {
             Ok(stream) => {
-                let mux = self.clone();
-                tokio::task::spawn_local(async move {
-                    mux.requests.set(mux.requests.get().saturating_add(1));
-                    request::serve(&mux, stream).await;
-                    mux.requests.set(mux.requests.get().saturating_sub(1));
-                    mux.activity.notify_one();
+                let number = self.newcomers.borrow().next();
+                let busy = Busy::new(self);
+                let task = tokio::task::spawn_local(async move {
+                    request::serve(&busy.0, stream, number).await;
+                    drop(busy);
                 });
+                let pushed_out = self.newcomers.borrow_mut().admit(task.abort_handle());
+                if let Some(oldest) = pushed_out {
+                    oldest.abort();
+                }
             }
             Err(error) => complain(&format!("a peer was turned away: {error}")),
         }

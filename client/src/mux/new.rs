@@ -15,6 +15,7 @@ use super::Mux;
 use super::caller::{Caller, Stop};
 use super::failure::Failure;
 use super::held::Held;
+use super::hold::live;
 use super::keeper::{Attached, Refusal, attach, jitter};
 use super::remove::end;
 use super::reserve::Reservation;
@@ -52,6 +53,7 @@ pub(super) async fn new(mux: &Rc<Mux>, caller: &mut Caller, request: New) -> Res
             made.await.unwrap_or_else(stopped)
         })
         .await?;
+    live(mux, &held)?;
     caller.sessions(mux, &[held.instance]);
     if temporary {
         caller.send(&Finished.into(), Bytes::new());
@@ -66,7 +68,7 @@ pub(super) async fn new(mux: &Rc<Mux>, caller: &mut Caller, request: New) -> Res
 /// Ends a session that nobody waits for.
 async fn end_quietly(mux: &Rc<Mux>, held: &Held) {
     let prompt = crate::ssh::NeverPrompt;
-    if let Err(failure) = end(mux, held.instance, &held.surroundings(), &prompt).await {
+    if let Err(failure) = end(mux, held.instance, &held.surroundings(), &prompt, &|_| {}).await {
         super::complain(&format!("a temporary session stays: {failure}"));
     }
 }

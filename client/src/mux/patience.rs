@@ -37,13 +37,14 @@ pub(super) fn gave_up(mux: &Mux, held: &Held, reconnect_for_ms: u64) -> Failure 
 /// Tells the command line how its link is doing; returns until when it may stay down.
 pub(super) fn link_changed(
     caller: &mut Caller,
-    status: &Status,
+    held: &Held,
     give_up: Option<Instant>,
     reconnect_for_ms: u64,
 ) -> Option<Instant> {
-    match status {
+    match &*held.status().borrow() {
         Status::Up => {
-            if give_up.is_some() {
+            // There is nothing to go on with where only the rest can be read.
+            if give_up.is_some() && !held.is_broken() {
                 caller.send(&Resumed.into(), Bytes::new());
             }
             None

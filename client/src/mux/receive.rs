@@ -53,6 +53,11 @@ pub(super) async fn run(mux: &Rc<Mux>, caller: &mut Caller, request: Receive) ->
     };
     let done = delivery.deliver(caller).await;
     mux.save();
+    if held.is_broken() {
+        // All that is left was delivered; that there may have been more is no success.
+        done?;
+        return Err(lost(mux, &held).into());
+    }
     done
 }
 
@@ -91,7 +96,7 @@ impl Delivery<'_> {
                     None => return Err(lost(self.mux, self.held).into()),
                 },
                 _ = status.changed() => {
-                    give_up = link_changed(caller, &status.borrow(), give_up, self.request.reconnect_for_ms);
+                    give_up = link_changed(caller, self.held, give_up, self.request.reconnect_for_ms);
                 }
                 () = at(give_up) => {
                     return Err(gave_up(self.mux, self.held, self.request.reconnect_for_ms).into());
@@ -111,8 +116,8 @@ impl Delivery<'_> {
                 self.sent = Some(record.seq);
                 caller.send(&Told::from(record).into(), body);
             }
-            Heard::CaughtUp { next, active } => {
-                if !self.request.follow || active == 0 {
+            Heard::CaughtUp { next, active, last } => {
+                if !self.request.follow || active == 0 || last {
                     self.end = Some(Seq(next.0.saturating_sub(1)));
                 }
             }

@@ -9,6 +9,7 @@ use outlast_protocol::id::InstanceId;
 use outlast_protocol::link::refusal::RefusalCode;
 use outlast_protocol::link::to_client::ToClient;
 use outlast_protocol::link::to_host::Remove as RemoveOrder;
+use outlast_protocol::session::{ENDED_PROCESSES, SessionInfo};
 
 use super::Mux;
 use super::caller::{Caller, Stop};
@@ -36,8 +37,8 @@ pub(super) async fn remove(
     };
     let worker = mux.clone();
     caller
-        .wait_for(async move |prompt, _notice| {
-            end(&worker, instance, &surroundings, &*prompt).await
+        .wait_for(async move |prompt, notice| {
+            end(&worker, instance, &surroundings, &*prompt, &*notice).await
         })
         .await?;
     if let Some(session) = &mut last {
@@ -61,14 +62,15 @@ pub(super) async fn end(
     instance: InstanceId,
     surroundings: &Surroundings,
     prompt: &dyn Prompt,
+    notice: &dyn Fn(String),
 ) -> Result<(), Failure> {
     let held = mux.held.borrow().get(&instance).cloned();
     let ended = match held {
-        Some(held) => end_held(&held).await,
-        None => false,
+        Some(held) if !held.is_broken() => end_held(&held).await,
+        _ => false,
     };
     if !ended {
-        order_end(mux, instance, surroundings, prompt).await?;
+        order_end(mux, instance, surroundings, prompt, notice).await?;
     }
     mux.registry.borrow_mut().remove(instance);
     mux.save();
@@ -100,6 +102,7 @@ async fn order_end(
     instance: InstanceId,
     surroundings: &Surroundings,
     prompt: &dyn Prompt,
+    notice: &dyn Fn(String),
 ) -> Result<(), Failure> {
     let target = mux
         .registry
@@ -119,12 +122,16 @@ async fn order_end(
         target: &target,
         surroundings,
         prompt,
-        notice: &|_| {},
+        notice,
         request: order.into(),
     };
     errand
         .run(mux, |message| match message {
             ToClient::Removed(_) => Some(Ok(())),
+            ToClient::Changed(left) => {
+                tell_ended(&left.info, notice);
+                None
+            }
             // Ended already, perhaps by the first try of this very order.
             ToClient::Refused(refused) if refused.code == RefusalCode::UNKNOWN_SESSION => {
                 Some(Ok(()))
@@ -133,4 +140,16 @@ async fn order_end(
             _ => None,
         })
         .await
+}
+
+/// Says which processes of a dead session were ended with it.
+fn tell_ended(info: &SessionInfo, notice: &dyn Fn(String)) {
+    let mut extensions = info.extensions.iter();
+    if let Some(ended) = extensions.find(|extension| extension.name == ENDED_PROCESSES) {
+        let names = String::from_utf8_lossy(&ended.value);
+        notice(format!(
+            "ended what session {} had left running: {names}",
+            info.name
+        ));
+    }
 }

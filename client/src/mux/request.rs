@@ -14,13 +14,20 @@ use super::failure::Failure;
 use super::wire::greeting;
 use super::{Mux, enumerate, hold, invoke, new, receive, remove};
 
-/// Serves one command line.
-pub(super) async fn serve(mux: &Rc<Mux>, stream: UnixStream) {
+/// Serves one command line, the newcomer with this number.
+pub(super) async fn serve(mux: &Rc<Mux>, stream: UnixStream, number: u64) {
     let mut caller = Caller::new(stream);
     caller.send(&ToCli::Hello(hello()), Bytes::new());
     let done = match first_request(&mut caller).await {
-        Ok((request, body)) => answer(mux, &mut caller, request, body).await,
-        Err(stop) => Err(stop),
+        Ok((request, body)) => {
+            mux.newcomers.borrow_mut().leave(number);
+            // On its own, so that a peer that has not asked for anything is small.
+            Box::pin(answer(mux, &mut caller, request, body)).await
+        }
+        Err(stop) => {
+            turn_away(caller, stop).await;
+            return mux.newcomers.borrow_mut().leave(number);
+        }
     };
     match done {
         Ok(()) => caller.send(&ToCli::Finished(Finished), Bytes::new()),
@@ -31,6 +38,15 @@ pub(super) async fn serve(mux: &Rc<Mux>, stream: UnixStream) {
     }
     // The command line need not wait for the disk.
     caller.part(|| mux.save_received()).await;
+}
+
+/// Says why to who made no sense. It gets no more time to hear that than it had to speak, and
+/// makes room for others as long as it stays.
+async fn turn_away(mut caller: Caller, stop: Stop) {
+    if let Stop::Failed(failure) = stop {
+        caller.send(&ToCli::Failed(Failed::from(failure)), Bytes::new());
+        let _ = tokio::time::timeout(HANDSHAKE_TIME, caller.part(|| ())).await;
+    }
 }
 
 fn hello() -> Hello {
@@ -101,5 +117,80 @@ fn report(mux: &Mux) -> MuxReport {
         connections: mux.hosts.report(),
         attached: u32::try_from(mux.held.borrow().len()).unwrap_or(u32::MAX),
         idle_exit_s: u32::try_from(mux.idle_exit.as_secs()).unwrap_or(u32::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use outlast_protocol::control::to_mux::MuxStatus;
+    use outlast_protocol::frame::HEADER;
+    use tokio::io::AsyncWriteExt;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// What a command line says first, and a command line that says it.
+    fn said() -> Vec<u8> {
+        let mut bytes = ToMux::Hello(hello()).head(0).unwrap();
+        bytes.extend(ToMux::MuxStatus(MuxStatus).head(0).unwrap());
+        bytes
+    }
+
+    fn pair() -> (UnixStream, Caller) {
+        let (peer, ours) = UnixStream::pair().unwrap();
+        (peer, Caller::new(ours))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_trickles_is_given_up_in_time() {
+        let (mut peer, mut caller) = pair();
+        let started = Instant::now();
+        let trickle = async {
+            // The greeting in time, the request a byte a second.
+            let said = said();
+            let greeting = ToMux::Hello(hello()).head(0).unwrap().len();
+            peer.write_all(&said[..greeting]).await.unwrap();
+            peer.write_all(&1000u32.to_be_bytes()).await.unwrap();
+            loop {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                peer.write_all(&[0x30]).await.unwrap();
+            }
+        };
+        let stopped = tokio::select! {
+            request = first_request(&mut caller) => request.err(),
+            () = trickle => None,
+        };
+        assert!(matches!(stopped, Some(Stop::Gone)));
+        assert_eq!(started.elapsed(), HANDSHAKE_TIME);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_in_pieces_in_time_is_heard() {
+        let (mut peer, mut caller) = pair();
+        let pieces = async {
+            for piece in said().chunks(HEADER) {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                peer.write_all(piece).await.unwrap();
+            }
+        };
+        let (request, ()) = tokio::join!(first_request(&mut caller), pieces);
+        assert!(matches!(request, Ok((ToMux::MuxStatus(_), _))));
+    }
+
+    #[tokio::test]
+    async fn a_length_beyond_the_limit_is_refused_from_the_header() {
+        for greeting in [&[][..], &ToMux::Hello(hello()).head(0).unwrap()] {
+            let (mut peer, mut caller) = pair();
+            peer.write_all(greeting).await.unwrap();
+            peer.write_all(&[0xff; HEADER]).await.unwrap();
+            let stopped = first_request(&mut caller).await.err();
+            let Some(Stop::Failed(failure)) = stopped else {
+                panic!("it was let in");
+            };
+            let said = Failed::from(failure).message;
+            assert!(said.contains("announces 4294967295 bytes"), "{said}");
+        }
     }
 }

@@ -17,6 +17,9 @@ use super::failure::{Failure, MISSING};
 use super::transport::{Diagnose, Stream};
 
 const READ: usize = 64 * 1024;
+/// What to do where the remote end greets by half.
+const FALSE_GREETING: &str =
+    "what the remote user's start-up files (.bashrc) print may look like a greeting";
 /// What to do where the remote end neither greets nor ends.
 const HANGS: &str = "a start-up file of the remote login shell may hang or print without end: \
     `ssh HOST true` shows whether it does";
@@ -40,6 +43,8 @@ pub(super) struct Wire {
 pub(super) enum WireError {
     #[error("the connection was closed")]
     Ended,
+    #[error("the connection was closed before the greeting was complete")]
+    Ungreeted,
     #[error("the connection broke: {0}")]
     Io(#[from] io::Error),
     #[error(transparent)]
@@ -77,7 +82,7 @@ impl Wire {
                         wire.ended = true;
                         match wire.link.handle_end() {
                             Err(error) => error.into(),
-                            Ok(()) => WireError::Ended,
+                            Ok(()) => WireError::Ungreeted,
                         }
                     }
                     other => other,
@@ -156,6 +161,7 @@ impl Wire {
                 WireError::Link(LinkError::Silent(_)) | WireError::Ended | WireError::Io(_) => {
                     Failure::unreachable(message)
                 }
+                WireError::Ungreeted => Failure::unreachable(message).hint(FALSE_GREETING),
                 WireError::Link(_) => Failure::new(FailureKind::Protocol, message)
                     .hint("the versions of outlast here and there may not fit"),
             };

@@ -19,6 +19,8 @@ pub struct SessionObject {
     disconnected_on: Option<String>,
     expires_on: Option<String>,
     running: Option<String>,
+    /// Why it is Closed or Broken, or who else holds it, in words.
+    note: Option<String>,
 }
 
 impl From<&Session> for SessionObject {
@@ -36,6 +38,7 @@ impl From<&Session> for SessionObject {
             disconnected_on: session.disconnected_ms.and_then(time),
             expires_on: session.expires_ms.and_then(time),
             running: session.running.map(|invocation| invocation.to_string()),
+            note: Some(session.note.clone()).filter(|note| !note.is_empty()),
         }
     }
 }
@@ -89,7 +92,8 @@ pub(crate) mod tests {
     "created_on": "2023-11-14T22:13:20.123Z",
     "disconnected_on": null,
     "expires_on": null,
-    "running": null
+    "running": null,
+    "note": null
   }
 ]
 "#

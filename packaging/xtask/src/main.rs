@@ -9,6 +9,7 @@ mod cargo;
 mod ci;
 mod demo;
 mod failure;
+mod fuzz;
 mod purity;
 mod simulate;
 mod skew;
@@ -26,6 +27,9 @@ cargo xtask COMMAND
   demo [HOST]      Show the main job: a session that outlasts its connection. Without HOST an
                    embedded SSH server on loopback is used; nothing needs to be configured
   test [FILTER…]   Install what is missing, build everything, run the tests
+  fuzz [TARGET] [--seconds N] [--replay FILE]
+                   Feed one target, or all, with whatever comes, N seconds each (60); or see again
+                   what FILE does. tests/fuzz/README.md tells more
   skew [REVISION]  Build an earlier version, by default the newest release, and test this one
                    against it: clients, relays and hosts in every mixture that occurs
   simulate         Play the session's machines in virtual time under faults: 10 000 worlds, and one
@@ -34,7 +38,7 @@ cargo xtask COMMAND
   simulate --scenario NAME
                    Play one of them again; --seeds COUNT [FIRST] and --scenarios play many
   ci               Everything that must hold before a merge: format, lints, licences, purity, tests,
-                   the simulator, and the earlier version
+                   a few seconds of every fuzz target, the simulator, and the earlier version
   help             This text
 
 Details: CONTRIBUTING is in the README; the harness is described in tests/src/lib.rs.
@@ -51,6 +55,7 @@ fn main() -> ExitCode {
         ["demo"] => demo::run(None),
         ["demo", host] if !host.starts_with('-') => demo::run(Some(host)),
         ["test", filters @ ..] => test::run(filters),
+        ["fuzz", words @ ..] => fuzz::run(words),
         ["skew"] => skew::run(None),
         ["skew", revision] if !revision.starts_with('-') => skew::run(Some(revision)),
         ["simulate", words @ ..] => simulate::run(words),

@@ -14,16 +14,12 @@ pub(crate) enum Outcome {
 #[derive(Default)]
 pub(crate) struct Steps {
     lines: Vec<String>,
-    failed: Vec<&'static str>,
+    failed: Vec<String>,
 }
 
 impl Steps {
     /// Runs a step and goes on whatever comes of it: one run shows everything there is to repair.
-    pub(crate) fn run(
-        &mut self,
-        name: &'static str,
-        step: impl FnOnce() -> Result<Outcome, Failure>,
-    ) {
+    pub(crate) fn run(&mut self, name: &str, step: impl FnOnce() -> Result<Outcome, Failure>) {
         println!("── {name}");
         let start = Instant::now();
         let result = step();
@@ -33,7 +29,7 @@ impl Steps {
             Ok(Outcome::NotChecked(why)) => format!("  not checked  {took} {name}: {why}"),
             Err(failure) => {
                 eprintln!("{failure}");
-                self.failed.push(name);
+                self.failed.push(name.to_owned());
                 format!("  FAILED       {took} {name}")
             }
         };

@@ -11,8 +11,10 @@ pub(crate) fn run_steps(steps: &mut Steps, filters: &[&str]) {
         Ok(Outcome::Passed)
     });
     steps.run("build", || {
-        // Cargo builds other packages' binaries for a test only when asked to.
-        cargo::run(&mut cargo(&["build", "--workspace", "--locked"]))?;
+        // Cargo builds other packages' binaries for a test only when asked to. With the tests, or
+        // what only tests want of a dependency would have everything built twice.
+        let words = ["build", "--workspace", "--all-targets", "--locked"];
+        cargo::run(&mut cargo(&words))?;
         Ok(Outcome::Passed)
     });
     steps.run("tests", || {

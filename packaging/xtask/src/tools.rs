@@ -20,16 +20,28 @@ const TOOLS: &[(&str, &str)] = &[
     ("zsh", "zsh"),
 ];
 
-/// Installs what is missing when that is possible here, or says what to type.
+/// libFuzzer is C++.
+const FUZZING: &[(&str, &str)] = &[("c++", "g++")];
+
+/// Installs what the tests lack when that is possible here, or says what to type.
 pub(crate) fn install_missing() -> Result<(), Failure> {
-    let packages = missing_packages();
+    install(TOOLS, "the tests")
+}
+
+/// Installs the compiler that libFuzzer needs.
+pub(crate) fn install_compiler_of_cpp() -> Result<(), Failure> {
+    install(FUZZING, "the fuzz targets")
+}
+
+fn install(tools: &[(&str, &'static str)], user: &str) -> Result<(), Failure> {
+    let packages = missing_packages(tools);
     if packages.is_empty() {
         return Ok(());
     }
     let list = packages.join(" ");
     if !rustix::process::geteuid().is_root() || !is_installed("apt-get") {
         return Err(Failure::new(format!(
-            "some programs the tests need are missing. Install them, then try again:\n\
+            "some programs {user} need are missing. Install them, then try again:\n\
              sudo apt-get update && sudo apt-get install -y --no-install-recommends {list}"
         )));
     }
@@ -39,7 +51,7 @@ pub(crate) fn install_missing() -> Result<(), Failure> {
         run(&mut apt_get(&["update"], &[]))?;
         run(&mut apt_get(&["install"], &packages))?;
     }
-    match missing_packages().as_slice() {
+    match missing_packages(tools).as_slice() {
         [] => Ok(()),
         still => Err(Failure::new(format!(
             "still missing after apt-get: {}",
@@ -76,8 +88,8 @@ pub(crate) fn is_installed(program: &str) -> bool {
         .any(|directory| directory.join(program).is_file())
 }
 
-fn missing_packages() -> Vec<&'static str> {
-    let missing = TOOLS.iter().filter(|(program, _)| !is_installed(program));
+fn missing_packages(tools: &[(&str, &'static str)]) -> Vec<&'static str> {
+    let missing = tools.iter().filter(|(program, _)| !is_installed(program));
     let mut packages: Vec<_> = missing.map(|(_, package)| *package).collect();
     packages.dedup();
     packages

@@ -4,7 +4,7 @@
 //! into the directory that the environment variable [`DIRECTORY`] names. A FIFO there with the
 //! place's name stops whoever comes by: it writes its process ID into that FIFO, as a line, and
 //! waits for a line from the FIFO `NAME.go`. The whole process stands still meanwhile, as with
-//! SIGSTOP but at a known place. The harness crate's `Failpoint` is the other end.
+//! SIGSTOP but at a known place. A line that begins with `!` lets it go on into a panic. The harness crate's `Failpoint` is the other end.
 
 /// Environment variable that names the directory of the FIFOs.
 pub const DIRECTORY: &str = "OUTLAST_FAILPOINTS";
@@ -52,6 +52,9 @@ fn stop(fifos: &std::path::Path, name: &str) {
         .read(true)
         .open(fifos.join(format!("{name}.go")))
     {
-        let _ = go.read(&mut [0]);
+        let mut order = [0];
+        if matches!(go.read(&mut order), Ok(1)) && order == *b"!" {
+            panic!("at failpoint {name}");
+        }
     }
 }

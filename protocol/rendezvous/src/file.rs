@@ -50,13 +50,17 @@ impl PrivateDirectory {
 
     /// Opens the regular file `name` for reading.
     pub fn open_file(&self, name: &str) -> Result<File, DirectoryError> {
+        self.open_regular(name, OFlags::RDONLY)
+    }
+
+    fn open_regular(&self, name: &str, flags: OFlags) -> Result<File, DirectoryError> {
         self.check_name(name)?;
         // NONBLOCK: a FIFO in the way must not hold us up.
-        let flags =
-            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let fd = match rustix::fs::openat(self.fd(), name, flags, Mode::empty()) {
+        let safely = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let mode = Mode::RUSR | Mode::WUSR;
+        let fd = match rustix::fs::openat(self.fd(), name, flags | safely, mode) {
             Ok(fd) => fd,
-            Err(Errno::LOOP | Errno::NXIO) => return Err(self.not_a_file(name)),
+            Err(Errno::LOOP | Errno::NXIO | Errno::ISDIR) => return Err(self.not_a_file(name)),
             Err(errno) => return Err(self.refused("open", name, errno)),
         };
         let stat = rustix::fs::fstat(&fd).map_err(|errno| self.refused("examine", name, errno))?;
@@ -77,15 +81,16 @@ impl PrivateDirectory {
             .map_err(|errno| self.refused("create", name, errno))
     }
 
-    /// Opens the file `name`, which must be there, for writing at its end.
+    /// Opens the regular file `name` for writing at its end, and makes it (mode 0600) if it is not
+    /// there.
+    pub fn append_file(&self, name: &str) -> Result<File, DirectoryError> {
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE;
+        self.open_regular(name, flags)
+    }
+
+    /// Opens the regular file `name`, which must be there, for writing at its end.
     pub fn open_to_append(&self, name: &str) -> Result<File, DirectoryError> {
-        self.check_name(name)?;
-        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match rustix::fs::openat(self.fd(), name, flags | OFlags::NONBLOCK, Mode::empty()) {
-            Ok(fd) => Ok(File::from(fd)),
-            Err(Errno::LOOP | Errno::NXIO) => Err(self.not_a_file(name)),
-            Err(errno) => Err(self.refused("open", name, errno)),
-        }
+        self.open_regular(name, OFlags::WRONLY | OFlags::APPEND)
     }
 
     /// Removes the file `name`; that it is not there is no error.

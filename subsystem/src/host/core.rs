@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use outlast_protocol::id::{InvocationId, Lease, ReaderId, Seq};
 use outlast_protocol::link::AttachMode;
+use outlast_protocol::link::refusal::RefusalCode;
 use outlast_protocol::outcome::Outcome;
 use outlast_protocol::record::RecordKind;
 use outlast_protocol::session::{End, Holder, IdleTimeout, Life, SessionInfo};
@@ -33,8 +34,12 @@ pub(super) struct Core {
     pub(super) outcomes: Outcomes,
     pub(super) holding: Holding,
     pub(super) surroundings: Surroundings,
-    directory: PrivateDirectory,
-    ledger: Ledger,
+    /// Whether its shell lives, and why not.
+    life: Life,
+    /// Where its properties are written; none where they stay as they were found.
+    directory: Option<PrivateDirectory>,
+    /// Where commands are written down; none where none will run.
+    ledger: Option<Ledger>,
     /// What nobody has consumed yet.
     consumption: Consumption,
     /// Where clients may want to go on reading.
@@ -65,6 +70,7 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// A session whose shell has just opened.
     pub(super) fn new(
         meta: Meta,
         log: Log,
@@ -72,23 +78,31 @@ impl Session {
         directory: PrivateDirectory,
         surroundings: Surroundings,
     ) -> Rc<Self> {
-        let unattended_since = Some(surroundings.boot_time());
-        let core = Core {
-            meta,
-            log,
-            invocations: Invocations::default(),
-            outcomes: Outcomes::default(),
-            holding: Holding::default(),
-            surroundings,
-            directory,
-            ledger,
-            consumption: Consumption::default(),
-            places: Places::default(),
-            progress: Progress::default(),
-            unattended_since,
-            removal: false,
-            end_heard: false,
-        };
+        let core = Core::new(meta, Life::Live, log, surroundings);
+        Self::of(Core {
+            directory: Some(directory),
+            ledger: Some(ledger),
+            ..core
+        })
+    }
+
+    /// A session without a shell, to be read and nothing else, by as many as like.
+    pub(super) fn recovered(
+        meta: Meta,
+        life: Life,
+        log: Log,
+        (invocations, outcomes): (Invocations, Outcomes),
+    ) -> Rc<Self> {
+        let core = Core::new(meta, life, log, Surroundings::here());
+        Self::of(Core {
+            invocations,
+            outcomes,
+            holding: Holding::shared(),
+            ..core
+        })
+    }
+
+    fn of(core: Core) -> Rc<Self> {
         Rc::new(Self {
             core: RefCell::new(core),
             changed: watch::Sender::new(()),
@@ -150,8 +164,16 @@ impl Session {
     }
 
     /// Keeps the host until the returned value is dropped, at most for a moment.
-    pub(super) fn stay(&self) -> watch::Receiver<bool> {
-        self.gone.subscribe()
+    pub(super) fn stay(self: &Rc<Self>) -> Stay {
+        Stay {
+            _told: self.gone.subscribe(),
+            session: self.clone(),
+        }
+    }
+
+    /// Whether somebody is here: a relay, or a client it brought.
+    pub(super) fn is_visited(&self) -> bool {
+        self.gone.receiver_count() > 0
     }
 
     /// Says that the session's directory is gone.
@@ -181,7 +203,41 @@ impl Session {
     }
 }
 
+/// Somebody who is with the session.
+pub(super) struct Stay {
+    _told: watch::Receiver<bool>,
+    session: Rc<Session>,
+}
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        // Heard when the receiver beside this is gone too.
+        self.session.ring_life();
+    }
+}
+
 impl Core {
+    fn new(meta: Meta, life: Life, log: Log, surroundings: Surroundings) -> Self {
+        let unattended_since = Some(surroundings.boot_time());
+        Self {
+            meta,
+            log,
+            invocations: Invocations::default(),
+            outcomes: Outcomes::default(),
+            holding: Holding::default(),
+            surroundings,
+            life,
+            directory: None,
+            ledger: None,
+            consumption: Consumption::default(),
+            places: Places::default(),
+            progress: Progress::default(),
+            unattended_since,
+            removal: false,
+            end_heard: false,
+        }
+    }
+
     /// Adds a record and writes it through, so that it survives this process.
     pub(super) fn record(
         &mut self,
@@ -198,7 +254,9 @@ impl Core {
                 time_ms: now,
                 outcome: outcome.clone(),
             };
-            self.ledger.note(&Entry::Completed(completed.clone()));
+            if let Some(ledger) = &mut self.ledger {
+                ledger.note(&Entry::Completed(completed.clone()));
+            }
             self.outcomes.keep(completed);
         }
         let seq = self.log.append(now, Some(invocation), kind, bytes);
@@ -219,7 +277,9 @@ impl Core {
         let accepted = self.invocations.submit(invocation, wait, next);
         if let (false, Ok((_, from))) = (known, &accepted) {
             let (invocation, from) = (id, *from);
-            self.ledger.note(&Entry::Accepted { invocation, from });
+            if let Some(ledger) = &mut self.ledger {
+                ledger.note(&Entry::Accepted { invocation, from });
+            }
             // Whoever comes for this command begins here.
             self.places.note(self.log.end());
         }
@@ -229,7 +289,25 @@ impl Core {
 
     /// Whether the shell lives.
     pub(super) fn is_live(&self) -> bool {
-        self.meta.life.is_live()
+        self.life == Life::Live
+    }
+
+    /// Why nothing more can be asked of the session; none while its shell lives.
+    pub(super) fn over(&self) -> Option<(RefusalCode, String)> {
+        match &self.life {
+            Life::Live => None,
+            Life::Ended(_) => Some((RefusalCode::ENDED, "the session has ended".to_owned())),
+            Life::Broken(reason) => Some((
+                RefusalCode::BROKEN,
+                format!("the session is broken: {reason}"),
+            )),
+        }
+    }
+
+    /// What to say of the session where it is broken.
+    pub(super) fn broken(&self) -> Option<String> {
+        let over = self.over();
+        over.and_then(|(code, text)| (code == RefusalCode::BROKEN).then_some(text))
     }
 
     /// How long an invocation's output must wait for a reader.
@@ -314,6 +392,7 @@ impl Core {
             let outcome = Outcome::SessionEnded(reason.clone());
             self.record(invocation, RecordKind::Completed(outcome), Bytes::new());
         }
+        self.life = Life::Ended(end.clone());
         self.meta.life = MetaLife::Ended(end);
         self.save();
     }
@@ -330,7 +409,10 @@ impl Core {
 
     /// Writes the meta file. A full disk costs only what others can see after this process.
     pub(super) fn save(&self) {
-        if let Err(error) = self.meta.write(&self.directory) {
+        let Some(directory) = &self.directory else {
+            return;
+        };
+        if let Err(error) = self.meta.write(directory) {
             super::complain(&format!("cannot update the session's meta file: {error}"));
         }
     }
@@ -384,10 +466,6 @@ impl Core {
 
     /// The session as it is now.
     pub(super) fn info(&self) -> SessionInfo {
-        let life = match &self.meta.life {
-            MetaLife::Ended(end) => Life::Ended(end.clone()),
-            MetaLife::Opening | MetaLife::Live => Life::Live,
-        };
         let expires_ms = self
             .idle_deadline()
             .filter(|_| self.is_live())
@@ -402,10 +480,14 @@ impl Core {
             running: self.invocations.running(),
             queued: self.invocations.queued(),
             expires_ms,
-            host_pid: self.surroundings.pid,
+            host_pid: match self.life {
+                // Whoever says so is not the process that is meant.
+                Life::Broken(_) => 0,
+                Life::Live | Life::Ended(_) => self.surroundings.pid,
+            },
             first: self.log.first(),
             next: self.log.next(),
-            ..self.meta.info(life)
+            ..self.meta.info(self.life.clone())
         }
     }
 }

@@ -12,6 +12,8 @@ pub(super) struct Holding {
     watchers: Vec<Lease>,
     /// Who took it from whom last: told to the link that lost.
     stolen: Option<(Lease, Holder)>,
+    /// Whether everybody may have it at the same time.
+    shared: bool,
 }
 
 /// How an attachment came about, or who stands in the way.
@@ -25,6 +27,14 @@ pub(super) enum Attaching {
 }
 
 impl Holding {
+    /// Of a session that nobody can change any more: nobody stands in anybody's way.
+    pub(super) fn shared() -> Self {
+        Self {
+            shared: true,
+            ..Self::default()
+        }
+    }
+
     /// Attaches a client. Its own earlier link is replaced: that link is dead or will be.
     pub(super) fn attach(&mut self, holder: Holder, mode: AttachMode) -> Attaching {
         if mode == AttachMode::Connect
@@ -34,7 +44,7 @@ impl Holding {
             return Attaching::Held(other.clone());
         }
         self.newest = Lease(self.newest.0.saturating_add(1));
-        if mode == AttachMode::ReadOnly {
+        if mode == AttachMode::ReadOnly || self.shared {
             self.watchers.push(self.newest);
         } else {
             if let Some((lost, _)) = self.writer.take() {
@@ -43,6 +53,12 @@ impl Holding {
             self.writer = Some((self.newest, holder));
         }
         Attaching::Granted(self.newest)
+    }
+
+    /// Whether frames of this lease may ask for a change. Of a shared session everybody may, and
+    /// is told why there will be none.
+    pub(super) fn may_ask(&self, lease: Lease) -> bool {
+        self.may_write(lease) || (self.shared && self.is_attached(lease))
     }
 
     /// Whether frames of this lease may change the session.
@@ -131,6 +147,17 @@ mod tests {
         let old = granted(holding.attach(holder(1), AttachMode::Connect));
         let new = granted(holding.attach(holder(1), AttachMode::Connect));
         assert!(holding.may_write(new) && !holding.may_write(old));
+    }
+
+    #[test]
+    fn a_shared_session_is_everybodys() {
+        let mut holding = Holding::shared();
+        let one = granted(holding.attach(holder(1), AttachMode::Connect));
+        let two = granted(holding.attach(holder(2), AttachMode::Steal));
+        assert!(holding.may_ask(one) && holding.may_ask(two));
+        assert_eq!(holding.taken_by(one), None);
+        assert!(!holding.detach(one));
+        assert!(holding.detach(two));
     }
 
     #[test]

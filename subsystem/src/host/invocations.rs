@@ -101,6 +101,13 @@ impl Invocations {
         Ok((ahead, next))
     }
 
+    /// Takes in an invocation that was over before this process came to know it, with the first
+    /// record it can have. A resend of it is answered.
+    pub(super) fn recall(&mut self, id: InvocationId, from: Seq) {
+        self.known.insert(id, from);
+        self.finish(id);
+    }
+
     fn ahead_of(&self, id: InvocationId) -> u32 {
         match self.queue.iter().position(|waiting| waiting.id == id) {
             Some(at) => u32::try_from(at)

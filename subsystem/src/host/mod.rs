@@ -8,6 +8,7 @@ mod conversation;
 mod core;
 mod course;
 mod descriptor;
+mod history;
 mod holding;
 mod input;
 mod invocations;
@@ -16,11 +17,13 @@ mod life;
 mod link;
 mod open;
 mod outcomes;
+pub mod panics;
 mod pipes;
 mod places;
 mod progress;
 mod quotas;
 mod reader;
+mod recovered;
 mod shell;
 #[cfg(feature = "simulation")]
 pub mod simulation;
@@ -40,13 +43,16 @@ use outlast_protocol::link::to_host::{Create, ToHost};
 use outlast_rendezvous::listener::bind;
 use outlast_rendezvous::{Lock, failpoint};
 use rustix::fs::{Mode, OFlags};
+use tokio::net::UnixListener;
 use tokio::task::LocalSet;
 
 use self::clock::{Clock as _, SystemClock};
 use self::core::Session;
 use crate::refuse::{Explain, refused};
-use crate::registry::{Entry, Meta, MetaLife, ProcessId};
+use crate::registry::{Entry, MemoryKills, Meta, MetaLife, ProcessId};
 use crate::runspace::Runspace;
+
+pub use self::recovered::recover;
 
 /// What a host writes to its standard output once its name is taken and its lock held. Then
 /// nothing more if the shell opens, or a Refused frame.
@@ -56,7 +62,13 @@ const CREATE: u8 = 0x03;
 
 /// Hosts the session in `directory`. Its properties come as a Create frame on standard input.
 pub fn run(instance: &str, directory: &Path) -> u8 {
-    match host(instance, directory) {
+    panics::end_the_process();
+    report(host(instance, directory))
+}
+
+/// Tells whoever started this process why it did not come to serve. Returns the exit code.
+fn report(done: Result<(), Refused>) -> u8 {
+    match done {
         Ok(()) => 0,
         Err(refusal) => {
             complain(&refusal.message);
@@ -71,6 +83,15 @@ pub fn run(instance: &str, directory: &Path) -> u8 {
 /// Writes a line into the session's `host.log`.
 fn complain(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Lets whoever started this process know that the session is ours.
+fn claimed() -> Result<(), Refused> {
+    let mut output = std::io::stdout();
+    output
+        .write_all(&[CLAIMED])
+        .and_then(|()| output.flush())
+        .map_err(|error| internal("cannot report", error))
 }
 
 fn internal(what: &str, error: impl std::fmt::Display) -> Refused {
@@ -97,10 +118,7 @@ fn host(instance: &str, directory: &Path) -> Result<(), Refused> {
     let request = read_request()?;
     let meta = meta(&request, MetaLife::Opening);
     meta.write(entry.directory()).map_err(storage)?;
-    std::io::stdout()
-        .write_all(&[CLAIMED])
-        .and_then(|()| std::io::stdout().flush())
-        .map_err(|error| internal("cannot report", error))?;
+    claimed()?;
     failpoint::reach("host.claimed");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -144,6 +162,7 @@ fn meta(request: &Create, life: MetaLife) -> Meta {
         shell: None,
         boot_id: outlast_rendezvous::machine::boot_id().unwrap_or_default(),
         disconnected_ms: None,
+        memory: Some(MemoryKills::now()),
     }
 }
 
@@ -164,16 +183,11 @@ async fn serve(
         }
     };
     failpoint::reach("host.opened");
-    let listener = bind(entry.directory(), Entry::SOCKET)
-        .map_err(|error| storage(error.to_string()))
-        .and_then(|listener| {
-            listener.set_nonblocking(true).map_err(storage)?;
-            // Only now: who finds the session live must find somebody who listens.
-            let core = session.core();
-            core.meta.write(entry.directory()).map_err(storage)?;
-            drop(core);
-            tokio::net::UnixListener::from_std(listener).map_err(storage)
-        });
+    let listener = listen(&entry).and_then(|listener| {
+        // Only now: who finds the session live must find somebody who listens.
+        let written = session.core().meta.write(entry.directory());
+        written.map_err(storage).map(|()| listener)
+    });
     let listener = match listener {
         Ok(listener) => listener,
         Err(refusal) => {
@@ -192,7 +206,14 @@ async fn serve(
     Ok(())
 }
 
-async fn live(session: &Rc<Session>, runspace: Runspace, listener: tokio::net::UnixListener) {
+/// Makes the socket that relays come to.
+fn listen(entry: &Entry) -> Result<UnixListener, Refused> {
+    let listener = bind(entry.directory(), Entry::SOCKET).map_err(storage)?;
+    listener.set_nonblocking(true).map_err(storage)?;
+    UnixListener::from_std(listener).map_err(storage)
+}
+
+async fn live(session: &Rc<Session>, runspace: Runspace, listener: UnixListener) {
     tokio::task::spawn_local(accept::serve(session.clone(), listener));
     let shell = shell::run(session, runspace);
     let life = life::watch(session);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use outlast_protocol::link::refusal::{RefusalCode, Refused};
 use outlast_protocol::link::to_host::Create;
+use outlast_protocol::session::INSTANCE_VARIABLE;
 use outlast_rendezvous::{PrivateDirectory, failpoint};
 
 use super::core::Session;
@@ -101,7 +102,7 @@ fn environment(request: &Create) -> Vec<(OsString, OsString)> {
     let wanted = |name: &OsString| request.environment.iter().any(|(n, _)| name == n.as_str());
     // Settings of this program are no affair of the shell, nor of a session made inside it.
     let ours = |name: &OsString| {
-        let settings = [SESSION_DIRECTORY, failpoint::DIRECTORY];
+        let settings = [SESSION_DIRECTORY, failpoint::DIRECTORY, INSTANCE_VARIABLE];
         settings
             .iter()
             .chain(&quotas::SETTINGS)
@@ -114,7 +115,12 @@ fn environment(request: &Create) -> Vec<(OsString, OsString)> {
         .environment
         .iter()
         .map(|(n, v)| (OsString::from(n), OsString::from(v)));
-    environment.extend(asked);
+    environment.extend(asked.filter(|(name, _)| name != INSTANCE_VARIABLE));
+    // What the shell starts can be told by it, also when this process is gone.
+    environment.push((
+        INSTANCE_VARIABLE.into(),
+        request.instance.to_string().into(),
+    ));
     environment
 }
 

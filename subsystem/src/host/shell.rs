@@ -11,12 +11,10 @@ use tokio::time::Instant;
 use super::core::Session;
 use super::invocations::Invocation;
 use super::pipes::{Drain, Feed};
-use crate::runspace::{Event, Pipes, Runspace, StartSpec};
+use crate::runspace::{CLOSING, Event, Pipes, Runspace, StartSpec};
 
 /// How long a timed-out command has after the interrupt, and again after SIGTERM.
 const ESCALATION: Duration = Duration::from_secs(5);
-/// How long the shell and what it runs have to end when the session does.
-const CLOSING: Duration = Duration::from_secs(3);
 
 /// What runs now.
 struct Current {

@@ -134,6 +134,7 @@ impl Host {
             shell: None,
             boot_id: String::new(),
             disconnected_ms: None,
+            memory: None,
         };
         let log = Log::create(directory, created_ms, policy)?;
         let ledger = Ledger::create(directory)?;

@@ -20,6 +20,9 @@ use super::fields::Fields;
 pub(super) const HEADER: usize = 40;
 const MAGIC: [u8; 8] = *b"OUTLSEG\n";
 pub(super) const VERSION: u16 = 1;
+/// No log gets that far. A number beyond was never written, whatever the checksum says, and below
+/// it no sum overflows.
+const MOST: u64 = u64::MAX / 2;
 /// Digits of the largest number: names sort as numbers do.
 const DIGITS: usize = 20;
 
@@ -70,11 +73,12 @@ impl Header {
         if crc32c::crc32c(fields.rest().get(..HEADER - 16)?) != checksum {
             return None;
         }
-        Some(Self {
+        let header = Self {
             epoch: fields.u64()?,
             first: Seq(fields.u64()?),
             offset: fields.u64()?,
-        })
+        };
+        (header.first.0 <= MOST && header.offset <= MOST).then_some(header)
     }
 }
 

@@ -73,11 +73,7 @@ impl Lost {
     /// in proportion.
     pub(super) fn locate(&self, seq: Seq) -> Option<Position> {
         let range = self.find(seq)?;
-        let records = u128::from(range.end.seq.0 - range.start.seq.0);
-        let before = u128::from(seq.0 - range.start.seq.0);
-        let share = u128::from(range.bytes()) * before / records.max(1);
-        let offset = range.start.offset + u64::try_from(share).unwrap_or(0);
-        Some(Position { seq, offset })
+        Some(range.start.share(range.end, seq))
     }
 
     fn find(&self, seq: Seq) -> Option<&Range> {

@@ -26,4 +26,17 @@ impl Position {
             offset: self.offset.saturating_add(bytes as u64),
         }
     }
+
+    /// Where `seq`, between this position and `end`, lies if every record between has the same
+    /// share of the output.
+    pub(super) fn share(self, end: Self, seq: Seq) -> Self {
+        let records = u128::from(end.seq.0.saturating_sub(self.seq.0));
+        let before = u128::from(seq.0.saturating_sub(self.seq.0));
+        let bytes = u128::from(end.offset.saturating_sub(self.offset));
+        let share = u64::try_from(bytes * before / records.max(1)).unwrap_or(u64::MAX);
+        Self {
+            seq,
+            offset: self.offset.saturating_add(share).min(end.offset),
+        }
+    }
 }

@@ -50,8 +50,13 @@ impl Log {
         }
         let spool = self.spool.as_ref()?;
         let segment = spool.find(seq)?;
+        let mark = segment.mark(seq)?;
+        if mark.position.seq == seq {
+            // Known without the file, which may be gone.
+            return Some(mark.position);
+        }
         let file = spool.open_segment(segment.start.seq).ok()?;
-        let mut reader = SegmentReader::new(file, segment.start.seq, segment.mark(seq)?);
+        let mut reader = SegmentReader::new(file, segment.start.seq, mark);
         reader.skip_to(seq, segment).ok()?;
         Some(reader.next.position)
     }
@@ -59,7 +64,14 @@ impl Log {
     /// Where `seq` is, or was, or, when nothing is known of it, where the next known is.
     fn approach(&self, seq: Seq) -> Position {
         let seq = seq.max(Seq::FIRST);
-        let known = self.locate(seq).or_else(|| self.lost.locate(seq));
+        let unreadable = || {
+            let segment = self.spool.as_ref()?.find(seq)?;
+            Some(segment.start.share(segment.end, seq))
+        };
+        let known = self
+            .locate(seq)
+            .or_else(|| self.lost.locate(seq))
+            .or_else(unreadable);
         known.unwrap_or_else(|| Position {
             seq,
             offset: self.resume(seq).offset,

@@ -5,7 +5,7 @@ use std::io;
 use outlast_protocol::id::Seq;
 use outlast_rendezvous::{DirectoryError, PrivateDirectory};
 
-use super::encoding::{DecodeError, decode_record};
+use super::encoding::{DecodeError, MAX_PAYLOAD, decode_record};
 use super::header::{HEADER, Header, HeaderError, VERSION, file_name, parse_file_name};
 use super::journal::Log;
 use super::lost::Lost;
@@ -14,6 +14,7 @@ use super::position::Position;
 use super::record::GapCause;
 use super::segment::Segment;
 use super::spool::Spool;
+use super::tail::Tail;
 
 /// Why nothing can be recovered.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +73,21 @@ impl Log {
         log.lost = recovery.lost;
         Ok((log, recovery.cuts))
     }
+
+    /// Takes note that there were records up to `end` that recovery did not find: they become a
+    /// gap, and what is appended comes behind them. To be called before anything is.
+    pub fn lose(&mut self, end: Position, cause: GapCause) {
+        let start = self.tail.end();
+        if start.seq < end.seq && self.tail.start() == start {
+            let end = Position {
+                offset: end.offset.max(start.offset),
+                ..end
+            };
+            self.lost.push(start, end, cause);
+            self.tail = Tail::new(end);
+            self.unwritten = end.seq;
+        }
+    }
 }
 
 struct Recovery {
@@ -127,11 +143,18 @@ impl Recovery {
     }
 
     /// Whether a segment with this header belongs behind what there is: a file that was copied,
-    /// renamed or left over must not bring records twice.
+    /// renamed or left over must not bring records twice, nor claim that more is missing than the
+    /// missing records can have had.
     fn continues(&mut self, header: Header, first: Seq) -> bool {
+        let missing = (
+            header.first.0.checked_sub(self.end.seq.0),
+            header.offset.checked_sub(self.end.offset),
+        );
+        let (Some(records), Some(bytes)) = missing else {
+            return false;
+        };
         header.first == first
-            && header.first >= self.end.seq
-            && header.offset >= self.end.offset
+            && bytes <= records.saturating_mul(MAX_PAYLOAD as u64)
             && *self.epoch.get_or_insert(header.epoch) == header.epoch
     }
 }

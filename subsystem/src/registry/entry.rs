@@ -1,14 +1,28 @@
 //! One session's directory, seen from outside its host.
 
+use std::time::Duration;
+
 use outlast_protocol::id::InstanceId;
-use outlast_protocol::session::{Life, SessionInfo};
-use outlast_rendezvous::machine::boot_id;
 use outlast_rendezvous::{DirectoryError, Lock, PrivateDirectory};
 
-use super::{Meta, MetaError, MetaLife};
+use super::{Meta, MetaError};
 
 /// Held by the host process as long as it lives.
 const LOCK: &str = "lock";
+
+/// A process lets go of its lock a moment before it is gone.
+const DYING: Duration = Duration::from_secs(1);
+
+/// Who answers for a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostState {
+    /// The host that has its shell.
+    Lives,
+    /// That one is gone; another process reads out what it left.
+    Reads,
+    /// Nobody.
+    Gone,
+}
 
 /// One session's directory.
 #[derive(Debug)]
@@ -53,10 +67,22 @@ impl Entry {
         Meta::read(&self.directory)
     }
 
-    /// Whether its host process lives.
+    /// Who answers for the session: told by the lock and by the host's number with its start
+    /// time, never by a number alone.
     #[must_use]
-    pub fn is_alive(&self) -> bool {
-        Lock::is_held(&self.directory, LOCK).unwrap_or(false)
+    pub fn host(&self) -> HostState {
+        let meta = self.meta().ok();
+        let locked = Lock::is_held(&self.directory, LOCK).unwrap_or(false);
+        let other_boot = meta.as_ref().is_some_and(Meta::is_of_another_boot);
+        let host = meta.and_then(|meta| meta.host);
+        match (locked, host) {
+            (true, Some(host)) if other_boot || !host.is_running() => HostState::Reads,
+            // Without a word about it yet, it is being made.
+            (true, _) => HostState::Lives,
+            // Somebody removed the lock's file under a live host.
+            (false, Some(host)) if !other_boot && host.outlives(DYING) => HostState::Lives,
+            (false, _) => HostState::Gone,
+        }
     }
 
     /// Takes the lock that says the host lives; none if another process has it.
@@ -64,31 +90,13 @@ impl Entry {
         Lock::try_acquire(&self.directory, LOCK)
     }
 
-    /// The session without a host to ask: ended, or broken and why.
-    pub fn info_without_host(&self) -> Result<SessionInfo, MetaError> {
-        let meta = self.meta()?;
-        let life = match &meta.life {
-            MetaLife::Ended(end) => Life::Ended(end.clone()),
-            MetaLife::Opening | MetaLife::Live => Life::Broken(reason(&meta)),
-        };
-        Ok(meta.info(life))
+    /// Takes that lock as soon as nobody has it.
+    pub fn claim_when_free(&self) -> Result<Lock, DirectoryError> {
+        Lock::acquire(&self.directory, LOCK)
     }
 
     /// Deletes the directory and everything in it.
     pub fn delete(self) -> Result<(), DirectoryError> {
         self.directory.remove_tree()
-    }
-}
-
-fn reason(meta: &Meta) -> String {
-    if boot_id().is_some_and(|now| !meta.boot_id.is_empty() && now != meta.boot_id) {
-        return "the computer was restarted".to_owned();
-    }
-    match meta.host {
-        Some(host) => format!(
-            "its host process {} is gone without a word: it was killed",
-            host.pid
-        ),
-        None => "its host process was lost before the shell was ready".to_owned(),
     }
 }

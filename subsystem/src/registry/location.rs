@@ -24,8 +24,14 @@ pub(super) fn root() -> Result<PrivateDirectory, DirectoryError> {
     };
     // A home that is absent or read-only must not stop a session from being made.
     let uid = rustix::process::geteuid().as_raw();
-    let fallback = PathBuf::from(format!("/var/tmp/outlast-{uid}")).join(machine_id());
-    PrivateDirectory::open_or_create(fallback).map_err(|error| first.unwrap_or(error))
+    // Anybody may have made this one before us: it has to be ours as much as what is in it.
+    let fallback = PrivateDirectory::open_or_create(format!("/var/tmp/outlast-{uid}"))
+        .and_then(|shared| shared.create_dir(&machine_id()));
+    fallback.map_err(|error| match first {
+        // Without a system's error it is somebody else's doing, and has to be told.
+        Some(first) if error.io().is_some() => first,
+        _ => error,
+    })
 }
 
 fn state_home() -> Option<PathBuf> {

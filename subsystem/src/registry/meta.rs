@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use outlast_protocol::id::{InstanceId, Seq, SessionName};
 use outlast_protocol::session::{Buffering, End, IdleTimeout, Life, SessionInfo};
+use outlast_rendezvous::machine::boot_id;
 use outlast_rendezvous::{DirectoryError, PrivateDirectory};
 
-use super::ProcessId;
+use super::{MemoryKills, ProcessId};
 
 const FILE: &str = "meta";
 const FORMAT: u32 = 1;
@@ -60,6 +61,9 @@ pub struct Meta {
     pub boot_id: String,
     /// Since when nobody is attached, in Unix milliseconds.
     pub disconnected_ms: Option<u64>,
+    /// What the kernel had killed for want of memory when its host process started.
+    #[serde(default)]
+    pub memory: Option<MemoryKills>,
 }
 
 /// Why the file could not be used.
@@ -112,6 +116,18 @@ impl Meta {
         Ok(())
     }
 
+    /// Whether the computer has been restarted since the session was made, as far as can be told.
+    #[must_use]
+    pub fn is_of_another_boot(&self) -> bool {
+        boot_id().is_some_and(|now| !self.boot_id.is_empty() && now != self.boot_id)
+    }
+
+    /// Its shell, if its number can still mean that process.
+    #[must_use]
+    pub fn shell_of_this_boot(&self) -> Option<ProcessId> {
+        self.shell.filter(|_| !self.is_of_another_boot())
+    }
+
     /// The session as this file knows it.
     #[must_use]
     pub fn info(&self, life: Life) -> SessionInfo {
@@ -139,6 +155,18 @@ impl Meta {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_without_the_later_fields_is_read() {
+        let instance = "00000000-0000-0000-0000-000000000009";
+        let text = format!(
+            r#"{{"format":1,"instance":"{instance}","name":"a","configuration":"bash","created_ms":1,
+            "idle_timeout":"Never","buffering":"Spool","life":"live","host":{{"pid":3,"started":4}},
+            "shell":null,"boot_id":"x","disconnected_ms":null}}"#
+        );
+        let meta = Meta::parse(text.as_bytes()).unwrap();
+        assert_eq!((meta.memory, meta.life), (None, MetaLife::Live));
+    }
 
     #[test]
     fn damaged_and_foreign_files_are_errors() {

@@ -3,16 +3,20 @@
 
 mod entry;
 mod location;
+mod memory;
 mod meta;
 mod process;
+
+use std::path::Path;
 
 use outlast_protocol::id::{InstanceId, SessionName};
 use outlast_rendezvous::{DirectoryError, Lock, PrivateDirectory};
 
-pub use entry::Entry;
+pub use entry::{Entry, HostState};
 pub use location::SESSION_DIRECTORY;
+pub use memory::{MemoryKills, Shortage};
 pub use meta::{Meta, MetaError, MetaLife};
-pub use process::ProcessId;
+pub use process::{PROC, Process, ProcessId, ends_within};
 
 /// Held while a name is checked and taken.
 const NAMES_LOCK: &str = "names.lock";
@@ -29,11 +33,16 @@ impl Registry {
         location::root().map(|root| Self { root })
     }
 
+    /// Opens the registry at `path`, and makes it if it is not there.
+    pub fn at(path: impl AsRef<Path>) -> Result<Self, DirectoryError> {
+        PrivateDirectory::open_or_create(path).map(|root| Self { root })
+    }
+
     /// Every session that has a directory, live or not. Only their names: with a thousand open
     /// directories a process would have no descriptor left for anything else.
     pub fn instances(&self) -> Result<Vec<InstanceId>, DirectoryError> {
         let names = self.root.names()?;
-        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+        Ok(names.iter().filter_map(|name| instance(name)).collect())
     }
 
     /// The directory of one session.
@@ -73,10 +82,18 @@ impl Registry {
             let named = entry
                 .meta()
                 .is_ok_and(|meta| meta.name == *name && meta.life.is_live());
-            if named && entry.is_alive() {
+            // A host that only reads a dead session's log out keeps no name.
+            if named && entry.host() == HostState::Lives {
                 return Ok(Some(instance));
             }
         }
         Ok(None)
     }
+}
+
+/// The session a directory of that name is of. Only the form we write counts: the other ways to
+/// write a UUID would show one session twice.
+fn instance(name: &str) -> Option<InstanceId> {
+    let instance = name.parse::<InstanceId>().ok()?;
+    (instance.to_string() == name).then_some(instance)
 }

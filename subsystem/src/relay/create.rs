@@ -9,12 +9,13 @@ use outlast_protocol::limits::{MAX_FRAME, MIN_IDLE_TIMEOUT};
 use outlast_protocol::link::refusal::{RefusalCode, Refused};
 use outlast_protocol::link::to_client::ToClient;
 use outlast_protocol::link::to_host::{Create, ToHost};
+use outlast_protocol::session::INSTANCE_VARIABLE;
 use outlast_rendezvous::{DirectoryError, failpoint};
 
 use super::opening;
 use crate::host::CLAIMED;
 use crate::refuse::{Explain, refused};
-use crate::registry::{Entry, Registry};
+use crate::registry::{Entry, HostState, Registry};
 
 const CREATE: u8 = 0x03;
 
@@ -27,7 +28,7 @@ pub(super) fn carry_out(registry: &Registry, request: &Create) -> Result<Entry, 
         let Ok(entry) = registry.entry(request.instance) else {
             break names;
         };
-        if !entry.is_alive() && entry.meta().is_err_and(|error| error.is_absent()) {
+        if entry.host() == HostState::Gone && entry.meta().is_err_and(|error| error.is_absent()) {
             // Whoever was to start its host was killed before that: nothing came of it.
             entry.delete().map_err(storage)?;
             break names;
@@ -61,7 +62,7 @@ pub(super) fn carry_out(registry: &Registry, request: &Create) -> Result<Entry, 
         Ok(()) => Ok(entry),
         Err(refusal) => {
             // The host cleans up after itself; this is for one that could not.
-            if !entry.is_alive() {
+            if entry.host() == HostState::Gone {
                 let _ = entry.delete();
             }
             Err(refusal)
@@ -118,6 +119,8 @@ fn start_host(
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::from(log))
+        // Made inside another session, it is none of what that one's shell left running.
+        .env_remove(INSTANCE_VARIABLE)
         .spawn()
         .map_err(|error| failed("start the session's host process", error))?;
     let bytes = ToHost::Create(request.clone())
@@ -147,7 +150,7 @@ fn start_host(
     if claim.is_ok() && claimed != [CLAIMED] {
         report.insert(0, claimed[0]);
     }
-    Err(parse(&report).unwrap_or_else(|| {
+    Err(refusal_in(&report).unwrap_or_else(|| {
         refused(
             CREATE,
             RefusalCode::INTERNAL,
@@ -159,7 +162,8 @@ fn start_host(
     }))
 }
 
-fn parse(report: &[u8]) -> Option<Refused> {
+/// The refusal that a host process wrote on its standard output.
+pub(super) fn refusal_in(report: &[u8]) -> Option<Refused> {
     let mut decoder = FrameDecoder::new(MAX_FRAME);
     decoder.push(report);
     let frame = decoder.next_frame().ok()??;

@@ -1,22 +1,24 @@
-//! Passing the client to the session's host.
+//! Passing the client to the session's host, or to whoever reads out what a dead one left.
 
 use std::time::Duration;
 
 use outlast_protocol::handover::{HandOver, ToHost, ToRelay};
 use outlast_protocol::link::refusal::{RefusalCode, Refused};
 use outlast_protocol::link::to_client::ToClient;
-use outlast_protocol::session::Life;
 use outlast_rendezvous::failpoint;
 use rustix::fs::{Mode, OFlags};
 
 use super::client::{Client, ClientError};
-use super::host_socket::HostSocket;
+use super::host_socket::{HostError, HostSocket};
+use super::recovery;
 use crate::refuse::{Explain, refused};
-use crate::registry::Entry;
+use crate::registry::{Entry, HostState, MetaError};
 
 /// A host answers at once; one that does not within this time hangs.
 const PATIENCE: Duration = Duration::from_secs(5);
 const ATTACH: u8 = 0x04;
+/// Enough for a host that dies under us, and for readers that leave as we come.
+const TRIES: u32 = 16;
 
 /// Gives standard input and output to the host and waits until it has let go of them.
 pub(super) fn hand_over(mut client: Client, entry: &Entry) -> Result<(), ClientError> {
@@ -33,46 +35,61 @@ pub(super) fn hand_over(mut client: Client, entry: &Entry) -> Result<(), ClientE
 }
 
 fn offer(client: &Client, entry: &Entry) -> Result<HostSocket, Refused> {
-    if !entry.is_alive() {
-        return Err(gone(entry));
+    let mut tries = TRIES;
+    loop {
+        let lives = entry.host() == HostState::Lives;
+        if !lives && is_removed(entry) {
+            let text = "the session has ended";
+            return Err(refused(ATTACH, RefusalCode::ENDED, text)
+                .about(entry.instance().0)
+                .hint("`outlast new` starts a fresh one"));
+        }
+        let reached = if lives {
+            HostSocket::connect(entry)
+        } else {
+            recovery::connect(entry)
+        };
+        tries -= 1;
+        return match reached.and_then(|socket| pass(client, socket)) {
+            Ok(socket) => Ok(socket),
+            // Nobody has taken the client over: whoever is there next gets all of it.
+            Err(error) if tries > 0 && error.is_farewell() && may_change(entry, lives) => continue,
+            // Removed while we were on our way.
+            Err(_) if tries > 0 && is_removed(entry) => continue,
+            Err(HostError::Refused(refusal)) => Err(refusal.about(entry.instance().0)),
+            Err(error) => Err(refused(ATTACH, RefusalCode::INTERNAL, error.to_string())
+                .about(entry.instance().0)
+                .hint("`outlast remove` ends a session whose host hangs")),
+        };
     }
-    let hangs = |error: super::host_socket::HostError| {
-        refused(ATTACH, RefusalCode::INTERNAL, error.to_string())
-            .about(entry.instance().0)
-            .hint("`outlast remove` ends a session whose host hangs")
-    };
-    let mut socket = HostSocket::connect(entry).map_err(hangs)?;
+}
+
+/// Whether another try may find somebody else: who reads a dead session out comes and goes, a
+/// host that lives stays.
+fn may_change(entry: &Entry, lived: bool) -> bool {
+    !lived || entry.host() != HostState::Lives
+}
+
+fn is_removed(entry: &Entry) -> bool {
+    matches!(entry.meta(), Err(MetaError::Directory(error)) if error.is_absent())
+}
+
+fn pass(client: &Client, mut socket: HostSocket) -> Result<HostSocket, HostError> {
+    failpoint::reach("relay.connected");
     let message = HandOver {
         connection: std::env::var("SSH_CONNECTION").unwrap_or_default(),
         extensions: Vec::new(),
     };
     let descriptors = [rustix::stdio::stdin(), rustix::stdio::stdout()];
-    socket
-        .send(&ToHost::HandOver(message), client.received(), &descriptors)
-        .map_err(hangs)?;
-    match socket.receive(PATIENCE).map_err(hangs)? {
+    socket.send(&ToHost::HandOver(message), client.received(), &descriptors)?;
+    match socket.receive(PATIENCE)? {
         ToRelay::TakenOver(_) => Ok(socket),
-        ToRelay::Refused(refusal) => Err(refusal),
-        other => Err(refused(
-            ATTACH,
-            RefusalCode::INTERNAL,
-            format!(
-                "the session's host answered {} to a hand-over",
-                other.name()
-            ),
-        )),
+        ToRelay::Refused(refusal) => Err(HostError::Refused(refusal)),
+        other => Err(HostError::Unexpected(format!(
+            "{} to a hand-over",
+            other.name()
+        ))),
     }
-}
-
-/// Why a session without a host process cannot be attached.
-fn gone(entry: &Entry) -> Refused {
-    match entry.info_without_host().map(|info| info.life) {
-        Ok(Life::Broken(reason)) => refused(ATTACH, RefusalCode::BROKEN, reason),
-        Ok(_) => refused(ATTACH, RefusalCode::ENDED, "the session has ended"),
-        Err(error) => refused(ATTACH, RefusalCode::STORAGE, error.to_string()),
-    }
-    .about(entry.instance().0)
-    .hint("`outlast remove` clears it away; `outlast new` starts a fresh one")
 }
 
 fn release_standard_streams() -> Result<(), ClientError> {

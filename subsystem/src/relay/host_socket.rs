@@ -7,6 +7,7 @@ use std::time::Duration;
 use outlast_protocol::frame::FrameDecoder;
 use outlast_protocol::handover::{ToHost, ToRelay};
 use outlast_protocol::limits::MAX_FRAME;
+use outlast_protocol::link::refusal::Refused;
 use outlast_rendezvous::start::{ConnectError, connect, connect_within};
 use rustix::fd::BorrowedFd;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
@@ -19,6 +20,9 @@ pub(super) enum HostError {
     /// No connection.
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    /// It will not serve.
+    #[error("{}", .0.message)]
+    Refused(Refused),
     /// It did not answer in time.
     #[error("the session's host process does not answer: is it stopped?")]
     Silent,
@@ -42,6 +46,26 @@ impl From<std::io::Error> for HostError {
 /// A connection to the host's socket.
 pub(super) struct HostSocket {
     stream: UnixStream,
+}
+
+impl HostError {
+    /// Whether it went away before it answered, and had not even heard us.
+    pub(super) fn is_farewell(&self) -> bool {
+        use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+        match self {
+            Self::Connect(error) => matches!(error, ConnectError::Absent(_)),
+            Self::BrokeOff(error) => {
+                matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
+            }
+            Self::Silent | Self::Refused(_) | Self::Unexpected(_) => false,
+        }
+    }
+}
+
+impl From<UnixStream> for HostSocket {
+    fn from(stream: UnixStream) -> Self {
+        Self { stream }
+    }
 }
 
 impl HostSocket {

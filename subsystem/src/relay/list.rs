@@ -10,7 +10,8 @@ use outlast_protocol::session::{Life, SessionInfo};
 
 use super::client::{Client, ClientError};
 use super::host_socket::{HostError, HostSocket};
-use crate::registry::{Entry, Registry};
+use crate::registry::{Entry, HostState, MetaLife, Registry};
+use crate::remains;
 
 /// How long the hosts asked at the same time have to answer, together.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -54,8 +55,9 @@ fn inquire(registry: &Registry, instances: &[InstanceId]) -> Vec<SessionInfo> {
         let Ok(entry) = registry.entry(instance) else {
             continue;
         };
-        if !entry.is_alive() {
-            sessions.extend(entry.info_without_host().ok());
+        // What reads out a dead session's log knows no more of it than its directory does.
+        if entry.host() != HostState::Lives {
+            sessions.extend(remains::info(&entry));
             continue;
         }
         match ask(&entry, left(started)) {
@@ -93,11 +95,17 @@ fn answer_of(socket: &mut HostSocket, patience: Duration) -> Result<SessionInfo,
 }
 
 fn unanswered(entry: &Entry, error: &HostError, started: Instant) -> Option<SessionInfo> {
-    if !entry.is_alive() {
+    if entry.host() != HostState::Lives {
         // It ended between the two questions.
-        return entry.info_without_host().ok();
+        return remains::info(entry);
     }
-    let meta = entry.meta().ok()?;
+    let Ok(meta) = entry.meta() else {
+        return remains::info(entry);
+    };
+    if meta.life == MetaLife::Opening {
+        // It listens as soon as its shell is there.
+        return Some(meta.info(Life::Live));
+    }
     let waited = started.elapsed().as_secs_f32();
     Some(meta.info(Life::Broken(format!("{error} (asked for {waited:.1} s)"))))
 }

@@ -8,6 +8,7 @@ mod hand_over;
 mod host_socket;
 mod list;
 mod opening;
+mod recovery;
 mod remove;
 
 use std::time::Duration;
@@ -53,8 +54,10 @@ fn serve() -> Result<(), ClientError> {
     match request {
         ToHost::List(_) => list::answer(&mut client, &registry),
         ToHost::Remove(request) => {
-            let reply = remove::carry_out(&registry, request.instance);
-            client.send(&reply)
+            for reply in remove::carry_out(&registry, request.instance) {
+                client.send(&reply)?;
+            }
+            Ok(())
         }
         ToHost::Create(request) => match create::carry_out(&registry, &request) {
             Ok(entry) => hand_over::hand_over(client, &entry),

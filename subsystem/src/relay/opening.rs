@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::io::Errno;
 
-use crate::registry::{Entry, MetaLife};
+use crate::registry::{Entry, HostState, MetaLife};
 
 /// Looked at this often where the system tells of no change, as some network file systems do not.
 const LOOK: Duration = Duration::from_secs(1);
@@ -44,7 +44,9 @@ fn is_opening(entry: &Entry) -> bool {
         // Its host has the lock already, and writes that file next.
         Err(_) => true,
     };
-    starting && entry.is_alive() && connect(entry.directory(), Entry::SOCKET).is_err()
+    starting
+        && entry.host() == HostState::Lives
+        && connect(entry.directory(), Entry::SOCKET).is_err()
 }
 
 /// The socket appears, the directory goes, or the lock is closed: each is worth a look.

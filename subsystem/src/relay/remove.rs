@@ -3,42 +3,59 @@
 use std::time::Duration;
 
 use outlast_protocol::handover::{Terminate, ToHost, ToRelay};
+use outlast_protocol::hello::Extension;
 use outlast_protocol::id::InstanceId;
 use outlast_protocol::link::refusal::{RefusalCode, Refused};
-use outlast_protocol::link::to_client::{Removed, ToClient};
-use rustix::process::{Pid, Signal};
+use outlast_protocol::link::to_client::{Changed, Removed, ToClient};
+use outlast_protocol::session::ENDED_PROCESSES;
+use rustix::process::Signal;
 
 use super::host_socket::{HostError, HostSocket};
 use super::unknown;
 use crate::refuse::{Explain, refused};
-use crate::registry::{Entry, ProcessId, Registry};
+use crate::registry::{Entry, HostState, ProcessId, Registry, ends_within};
+use crate::remains;
 
 const REMOVE: u8 = 0x05;
 /// More than the host gives the shell's processes to end.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Removes a session and says how it went.
-pub(super) fn carry_out(registry: &Registry, instance: InstanceId) -> ToClient {
+/// Removes a session; what there is to say about it.
+pub(super) fn carry_out(registry: &Registry, instance: InstanceId) -> Vec<ToClient> {
     let Ok(entry) = registry.entry(instance) else {
-        return ToClient::Refused(unknown(&instance, REMOVE));
+        return vec![ToClient::Refused(unknown(&instance, REMOVE))];
     };
     match end(entry) {
-        Ok(()) => ToClient::Removed(Removed { instance }),
-        Err(refusal) => ToClient::Refused(refusal),
+        Ok(news) => {
+            let news = news.into_iter().map(ToClient::Changed);
+            news.chain([ToClient::Removed(Removed { instance })])
+                .collect()
+        }
+        Err(refusal) => vec![ToClient::Refused(refusal)],
     }
 }
 
-fn end(entry: Entry) -> Result<(), Refused> {
-    if entry.is_alive() {
-        match terminate(&entry) {
-            Ok(()) => {}
+/// Ends the session; says what was still running of one that was dead.
+fn end(entry: Entry) -> Result<Option<Changed>, Refused> {
+    let died = match entry.host() {
+        HostState::Lives => match terminate(&entry) {
+            Ok(()) => false,
             // It ended by itself meanwhile; what it left is cleared below.
-            Err(_) if !entry.is_alive() => {}
-            Err(error) => kill_host(&entry, &error)?,
+            Err(_) if entry.host() != HostState::Lives => true,
+            Err(error) => {
+                kill_host(&entry, &error)?;
+                true
+            }
+        },
+        HostState::Reads => {
+            // It reads for others, and holds nothing that could not be removed under it.
+            let _ = terminate(&entry);
+            true
         }
-    }
+        HostState::Gone => true,
+    };
+    let news = if died { clear_up(&entry)? } else { None };
     let subject = entry.instance().0;
-    kill_orphans(&entry);
     entry
         .delete()
         .or_else(|error| {
@@ -48,7 +65,28 @@ fn end(entry: Entry) -> Result<(), Refused> {
                 Err(error)
             }
         })
-        .map_err(|error| refused(REMOVE, RefusalCode::STORAGE, error.to_string()).about(subject))
+        .map_err(|error| refused(REMOVE, RefusalCode::STORAGE, error.to_string()).about(subject))?;
+    Ok(news)
+}
+
+/// Ends the processes that a dead host's shell left running.
+fn clear_up(entry: &Entry) -> Result<Option<Changed>, Refused> {
+    let info = remains::info(entry);
+    let ended = remains::end(|| remains::orphans(entry));
+    if !ended.left.is_empty() {
+        let message = format!("still running: {}", remains::named(&ended.left));
+        return Err(refused(REMOVE, RefusalCode::INTERNAL, message)
+            .about(entry.instance().0)
+            .hint("SIGKILL did not end them: try again when what they wait for is there"));
+    }
+    let Some(mut info) = info.filter(|_| !ended.found.is_empty()) else {
+        return Ok(None);
+    };
+    info.extensions.push(Extension {
+        name: ENDED_PROCESSES.to_owned(),
+        value: remains::named(&ended.found).into_bytes(),
+    });
+    Ok(Some(Changed { info }))
 }
 
 fn terminate(entry: &Entry) -> Result<(), HostError> {
@@ -85,31 +123,9 @@ fn kill_host(entry: &Entry, why: &HostError) -> Result<(), Refused> {
     Ok(())
 }
 
-/// The shell of a host that was killed gets a hang-up from its terminal; what ignored it is
-/// ended here.
-fn kill_orphans(entry: &Entry) {
-    let shell = entry.meta().ok().and_then(|meta| meta.shell);
-    if let Some(shell) = shell.filter(|shell| shell.is_running()) {
-        kill(shell);
-    }
-}
-
 fn kill(process: ProcessId) {
-    let Some(pid) = i32::try_from(process.pid).ok().and_then(Pid::from_raw) else {
-        return;
-    };
-    let Ok(descriptor) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())
-    else {
-        return;
-    };
-    // Checked again with the descriptor in hand: now the number cannot be recycled.
-    if process.is_running() {
+    if let Some(descriptor) = process.open() {
         let _ = rustix::process::pidfd_send_signal(&descriptor, Signal::KILL);
-        let fd = rustix::fd::AsFd::as_fd(&descriptor);
-        let mut exited = [rustix::event::PollFd::new(
-            &fd,
-            rustix::event::PollFlags::IN,
-        )];
-        let _ = rustix::event::poll(&mut exited, None);
+        let _ = ends_within(&descriptor, PATIENCE);
     }
 }

@@ -43,9 +43,11 @@ use self::tree::Beginning;
 
 /// Reads of the terminal at the end of the opening.
 const CATCH_UP: usize = 64;
+/// How long a shell and what it runs have to end when their session does.
+pub const CLOSING: Duration = Duration::from_secs(3);
 /// How long the dead are waited for at most, after SIGKILL: a process in an uninterruptible
 /// wait must not hold us.
-const REAP: Duration = Duration::from_secs(5);
+pub const REAP: Duration = Duration::from_secs(5);
 
 /// A live shell. Dropping it hangs up its terminal and no more: use [`Runspace::close`].
 pub struct Runspace {

@@ -196,6 +196,23 @@ fn a_spool_directory_deleted_underneath_is_made_again() {
 }
 
 #[test]
+fn what_a_deleted_spool_began_with_is_part_of_the_gap() {
+    let (root, session) = scratch();
+    let mut world = World::new(&session, small());
+    for _ in 0..30 {
+        world.output(6000);
+    }
+    world.log.flush();
+    fs::remove_dir_all(root.path().join("session/spool")).expect("rm");
+    // Nobody has noticed yet: the place has to be known without a look at the file.
+    let mut reader = Reader::new(&world.log, From::Tail(1000));
+    assert_eq!(reader.next(), world.log.first());
+    assert!(reader.next() < world.log.next());
+    reader.drain(&mut world);
+    assert_eq!(reader.gaps.len(), 1);
+}
+
+#[test]
 fn a_session_directory_deleted_underneath_is_trouble_told() {
     let (root, session) = scratch();
     let mut world = World::new(&session, small());

@@ -266,6 +266,48 @@ fn any_garbage_in_a_segment_is_survived() {
     }
 }
 
+/// A checksum proves nothing about who wrote it: sums of such numbers would overflow, or be wrong.
+#[test]
+fn numbers_no_log_can_have_are_damage() {
+    let (root, session) = scratch();
+    let mut world = World::new(&session, small());
+    spread(&mut world);
+    let whole = fs::read(&segments(&root)[0]).expect("read");
+    for (first, offset) in [
+        (u64::MAX - 1, 1 << 40),
+        (1000, u64::MAX - 200),
+        // One record before it can have had 64 KiB, and none can have had none.
+        (102, 100 * 300 + 64 * 1024 + 1),
+        (101, 100 * 300 + 1),
+    ] {
+        let mut bytes = whole.clone();
+        bytes[24..32].copy_from_slice(&first.to_le_bytes());
+        bytes[32..40].copy_from_slice(&offset.to_le_bytes());
+        let checksum = crc32c::crc32c(&bytes[16..40]);
+        bytes[12..16].copy_from_slice(&checksum.to_le_bytes());
+        let path = root.path().join(format!("session/spool/{first:020}.seg"));
+        fs::write(&path, bytes).expect("write");
+        assert_eq!(recover(&mut world, &session), whole.len() as u64);
+        assert_eq!(world.log.next(), Seq(101));
+        fs::remove_file(path).expect("rm");
+    }
+}
+
+/// What is far longer than a segment is not read into memory to find that out.
+#[test]
+fn a_file_of_a_terabyte_is_passed_over() {
+    let (root, session) = scratch();
+    let mut world = World::new(&session, small());
+    spread(&mut world);
+    let path = root.path().join("session/spool/00000000000000000999.seg");
+    let file = fs::File::create(path).expect("create");
+    file.set_len(1 << 40).expect("a sparse file");
+    recover(&mut world, &session);
+    let mut reader = Reader::new(&world.log, From::Start);
+    reader.drain(&mut world);
+    assert_eq!((reader.records, reader.gaps.len()), (100, 0));
+}
+
 #[test]
 fn an_absent_spool_is_told() {
     let (_root, session) = scratch();

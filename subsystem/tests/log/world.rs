@@ -114,7 +114,7 @@ impl World {
 pub(crate) struct Reader {
     pub(crate) cursor: Cursor,
     /// Whether its first gap has exact bytes.
-    exact: bool,
+    pub(crate) exact: bool,
     pub(crate) gaps: Vec<Gap>,
     pub(crate) records: u64,
 }

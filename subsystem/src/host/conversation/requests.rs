@@ -94,7 +94,7 @@ impl Conversation {
             }
             ToHost::Pong(_) => {}
             ToHost::Detach(detach) => return self.detach(lease, &detach),
-            other if !self.session.core().holding.may_write(lease) => {
+            other if !self.session.core().holding.may_ask(lease) => {
                 let text = format!("a read-only attachment cannot {}", other.name());
                 let refusal = refused(other.number(), RefusalCode::READ_ONLY, text);
                 self.refuse(match subject(&other) {
@@ -165,6 +165,11 @@ impl Conversation {
         }
         let mut core = self.session.core();
         if let Some(timeout) = detach.idle_timeout {
+            if let Some(text) = core.broken() {
+                drop(core);
+                self.refuse(refused(0x17, RefusalCode::BROKEN, text));
+                return Turn::GoesOn;
+            }
             core.set_idle_timeout(timeout);
         }
         for reader in self.readers.drain(..) {
@@ -187,12 +192,16 @@ impl Conversation {
         let about = submit.invocation;
         let refuse = |code, text: String| refused(0x10, code, text).about(about.0);
         let mut core = self.session.core();
-        if !core.is_live() && core.invocations.from(about).is_none() {
+        // What is known of it is told all the same: its reader gets what it came to.
+        let known = core.invocations.from(about).is_some();
+        if let Some((code, text)) = core.over().filter(|_| !known) {
             drop(core);
-            self.refuse(refuse(
-                RefusalCode::ENDED,
-                "the session has ended".to_owned(),
-            ));
+            let hint = if code == RefusalCode::BROKEN {
+                "`outlast receive` reads what there is of its output; `outlast remove` clears it away"
+            } else {
+                ""
+            };
+            self.refuse(refuse(code, text).hint(hint));
             return;
         }
         let command = match submission::command(submit, body) {
@@ -246,8 +255,15 @@ impl Conversation {
 
     fn stdin(&mut self, stdin: &Stdin, body: Bytes) {
         let mut core = self.session.core();
+        let known = core.invocations.from(stdin.invocation).is_some();
+        let over = core.broken().filter(|_| !known);
         let Some(input) = core.invocations.input(stdin.invocation) else {
             drop(core);
+            if let Some(text) = over {
+                let refusal = refused(0x11, RefusalCode::BROKEN, text);
+                self.refuse(refusal.about(stdin.invocation.0));
+                return;
+            }
             self.tell_input(stdin.invocation, 0, true);
             return;
         };
@@ -298,11 +314,14 @@ impl Conversation {
             }
             Cancelled::Over => {}
             Cancelled::Unknown => {
-                let refusal = refused(
-                    0x13,
-                    RefusalCode::UNKNOWN_INVOCATION,
-                    format!("there is no invocation {} here", cancel.invocation),
-                );
+                let refusal = match self.session.core().broken() {
+                    Some(text) => refused(0x13, RefusalCode::BROKEN, text),
+                    None => refused(
+                        0x13,
+                        RefusalCode::UNKNOWN_INVOCATION,
+                        format!("there is no invocation {} here", cancel.invocation),
+                    ),
+                };
                 self.refuse(refusal.about(cancel.invocation.0));
             }
         }

@@ -29,8 +29,6 @@ pub(super) struct Passed {
 
 /// Serves one client until it leaves, its link dies, or it is no longer wanted.
 pub(super) async fn serve(session: Rc<Session>, passed: Passed) {
-    // What is still to be said when the host ends gets out first.
-    let _stay = session.stay();
     let origin = Instant::now();
     let mut link = Link::new(
         session.clone(),

@@ -3,8 +3,6 @@
 
 use libfuzzer_sys::fuzz_target;
 
-mod support;
-
 fuzz_target!(|data: &[u8]| {
-    support::decode!(outlast_protocol::link::to_client::ToClient, data);
+    outlast_fuzz::decode!(outlast_protocol::link::to_client::ToClient, data);
 });
