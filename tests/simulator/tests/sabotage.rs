@@ -1,4 +1,6 @@
 //! Every promise, broken on purpose, is seen to be broken.
+// A helper of a test fails the test like the test itself.
+#![allow(clippy::indexing_slicing)]
 
 use outlast_simulator::plan::Plan;
 use outlast_simulator::run::run_many;
