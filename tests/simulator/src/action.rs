@@ -610,8 +610,8 @@ impl World {
         let State::Done(Err(failure)) = &cli.state else {
             return Ok(());
         };
-        let calm = self.finale.is_some_and(|at| at > 0);
-        ensure(!calm, || {
+        // A session that has ended and was received is gone, also for those who come later.
+        ensure(!self.is_calm() || self.computer.removed, || {
             format!("command line {at} failed in a calm world: {failure:?}")
         })?;
         if *failure == Failure::Stolen {

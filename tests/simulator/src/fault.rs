@@ -47,10 +47,10 @@ impl World {
     /// Lets something go wrong, if it is time.
     pub fn inject(&mut self) -> Result<(), Violation> {
         let planned = self.plan.fault_at.filter(|(step, _)| *step == self.step);
-        if let Some((_, fault)) = planned {
+        if let Some((_, fault)) = planned.filter(|_| !self.is_calm()) {
             return self.fault(fault);
         }
-        if self.finale.is_none_or(|part| part == 0) {
+        if !self.is_calm() {
             if let Some(stall) = self.plan.stall {
                 self.stall_new_links(stall);
             }
@@ -67,6 +67,12 @@ impl World {
             self.fault(fault)?;
         }
         Ok(())
+    }
+
+    /// Whether everybody has finished: from here on nothing goes wrong, and all must be there.
+    #[must_use]
+    pub fn is_calm(&self) -> bool {
+        self.finale.is_some_and(|part| part > 0)
     }
 
     fn some_channel(&mut self) -> Option<u32> {
@@ -305,6 +311,7 @@ impl World {
         if let Some((cut, byte, fault)) = at
             && cut == direction
             && byte == carried
+            && !self.is_calm()
         {
             self.faults = self.faults.saturating_add(1);
             self.cut(id, fault);

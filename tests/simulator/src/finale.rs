@@ -64,7 +64,7 @@ impl World {
         let block = self.plan.policy.buffering == Buffering::Block;
         for user in &mut self.users {
             user.frozen = Duration::ZERO;
-            if block && user.mux.holds() {
+            if block && user.mux.holds() && !user.mux.watches() {
                 // A command whose command line is gone waits for somebody to receive.
                 let receive = Ask::Receive {
                     follow: true,
@@ -75,6 +75,11 @@ impl World {
         }
         for cli in &mut self.clis {
             cli.frozen = Duration::ZERO;
+            // Who watches a command that waits for somebody to receive would wait with it.
+            let watches = self.users.get(cli.user).is_some_and(|it| it.mux.watches());
+            if block && watches && !cli.is_done() {
+                cli.kill();
+            }
         }
         for channel in self.channels.values_mut() {
             channel.up.stalled = channel.up.stalled.min(self.now);

@@ -174,6 +174,12 @@ impl Mux {
         matches!(self.hold, Hold::Up(_) | Hold::Down(_) | Hold::Again(_))
     }
 
+    /// Whether it only watches.
+    #[must_use]
+    pub fn watches(&self) -> bool {
+        self.holds() && self.mode == AttachMode::ReadOnly
+    }
+
     /// Whether a link is up.
     #[must_use]
     pub fn is_up(&self) -> bool {
