@@ -45,6 +45,9 @@ pub enum Error {
     /// The mux stays away.
     #[error("the connection to the background process was lost and did not come back in {0}")]
     MuxLost(String),
+    /// The mux is there and says nothing.
+    #[error("the background process (process {pid}) does not answer: is it stopped?")]
+    MuxSilent { pid: i32 },
     /// The mux speaks another protocol.
     #[error("this is outlast {version}, but the background process {0}", version = VERSION)]
     Incompatible(MuxVersion),
@@ -98,12 +101,14 @@ impl Error {
     #[must_use]
     pub fn uncertain(self, again: impl FnOnce() -> String) -> Self {
         match self {
-            Self::MuxLost(_) | Self::Incompatible(_) | Self::Protocol(_) | Self::Connect(_) => {
-                Self::Uncertain {
-                    source: Box::new(self),
-                    again: again(),
-                }
-            }
+            Self::MuxLost(_)
+            | Self::MuxSilent { .. }
+            | Self::Incompatible(_)
+            | Self::Protocol(_)
+            | Self::Connect(_) => Self::Uncertain {
+                source: Box::new(self),
+                again: again(),
+            },
             other => other,
         }
     }
@@ -121,7 +126,7 @@ impl Error {
             | Self::ScriptTooLong(_) => FailureKind::Usage,
             Self::Refused(failed) => failed.kind,
             Self::Uncertain { source, .. } => source.kind(),
-            Self::MuxLost(_) => FailureKind::Unreachable,
+            Self::MuxLost(_) | Self::MuxSilent { .. } => FailureKind::Unreachable,
             Self::Incompatible(_) | Self::Protocol(_) => FailureKind::Protocol,
             Self::Connect(_)
             | Self::Directory(_)
@@ -162,6 +167,11 @@ impl Error {
                 hint => format!("{hint}; {again}"),
             },
             Self::MuxLost(_) => "its last words may be in mux.log".to_owned(),
+            Self::MuxSilent { pid } => {
+                format!(
+                    "`kill -CONT {pid}` lets it go on; `kill -9 {pid}` ends it, and sessions stay"
+                )
+            }
             Self::Incompatible(_) => {
                 "`outlast mux stop` ends it; the next command starts the right one, and sessions \
                  stay"

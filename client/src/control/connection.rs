@@ -1,6 +1,7 @@
 //! The command line's end of a control connection: one request and what belongs to it.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use bytes::Bytes;
 use outlast_protocol::control::to_cli::ToCli;
@@ -11,6 +12,7 @@ use outlast_rendezvous::start::{ConnectError, connect, connect_or_start};
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::net::UnixStream;
+use tokio::time::{Instant, timeout_at};
 
 use super::start::start;
 use super::stream::FrameStream;
@@ -23,7 +25,12 @@ pub struct Connection {
     stream: FrameStream,
     peer: Option<Pid>,
     greeted: bool,
+    /// When a mux that has not greeted is given up: it greets at once, or is stopped.
+    greet_by: Instant,
 }
+
+/// How long a mux may take to greet, on a computer with much to do.
+const GREETING: Duration = Duration::from_secs(20);
 
 /// This program's greeting, from either side.
 #[must_use]
@@ -74,9 +81,15 @@ impl Connection {
             stream: FrameStream::new(stream),
             peer,
             greeted: false,
+            greet_by: Instant::now() + GREETING,
         };
         connection.send(hello(), Bytes::new())?;
         Ok(connection)
+    }
+
+    fn silent(&self) -> Error {
+        let pid = self.peer.map_or(0, Pid::as_raw_pid);
+        Error::MuxSilent { pid }
     }
 
     /// Queues a message and the raw bytes that belong to it.
@@ -123,7 +136,14 @@ impl Connection {
     /// Writes what is queued and waits for a message; `None` when the mux is gone. Cancel-safe.
     pub async fn next(&mut self) -> Result<Option<(ToCli, Bytes)>, Error> {
         loop {
-            let frame = match self.stream.next().await {
+            let next = match self.greeted {
+                true => self.stream.next().await,
+                false => match timeout_at(self.greet_by, self.stream.next()).await {
+                    Ok(next) => next,
+                    Err(_) => return Err(self.silent()),
+                },
+            };
+            let frame = match next {
                 Ok(Some(frame)) => frame,
                 Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
                     return Err(Error::Protocol(error.to_string()));

@@ -3,14 +3,14 @@
 mod reader;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use bytes::Bytes;
 use outlast_protocol::control::target::Target;
 use outlast_protocol::control::to_mux::Surroundings;
 use outlast_protocol::id::{InstanceId, InvocationId, ReaderId, Seq};
-use outlast_protocol::limits::DEFAULT_CREDIT;
+use outlast_protocol::limits::{DEFAULT_CREDIT, MAX_OUTCOMES};
 use outlast_protocol::link::attachment::Attachment;
 use outlast_protocol::link::refusal::Refused;
 use outlast_protocol::link::to_client::{StdinTaken, Submitted, ToClient};
@@ -59,10 +59,14 @@ struct Inner {
     readers: BTreeMap<ReaderId, mpsc::UnboundedSender<Heard>>,
     /// Which of them are a command's own.
     own: BTreeMap<ReaderId, InvocationId>,
+    /// Commands that have, or lately had, a reader of their own.
+    had_own: VecDeque<InvocationId>,
     // Several where the same invocation was submitted again from another terminal.
     answers: BTreeMap<InvocationId, Vec<Answer>>,
     feeders: Feeders,
     refusals: Option<oneshot::Sender<Refused>>,
+    /// Whether somebody wants to let go, and was not refused.
+    leaving: bool,
     info: SessionInfo,
 }
 
@@ -98,9 +102,11 @@ impl Held {
             attachment,
             readers: BTreeMap::new(),
             own: BTreeMap::new(),
+            had_own: VecDeque::new(),
             answers: BTreeMap::new(),
             feeders: Feeders::default(),
             refusals: None,
+            leaving: false,
             info: info.clone(),
         };
         Rc::new(Self {
@@ -190,6 +196,11 @@ impl Held {
     /// The commands that command lines here wait for, each with a reader of its own.
     pub(super) fn foreground(&self) -> Vec<InvocationId> {
         self.inner.borrow().own.values().copied().collect()
+    }
+
+    /// Whether a command has, or lately had, a reader of its own.
+    pub(super) fn had_own_reader(&self, invocation: InvocationId) -> bool {
+        self.inner.borrow().had_own.contains(&invocation)
     }
 
     /// Submits a command; the answer comes when the host has it, whatever happens to the link.
@@ -286,6 +297,10 @@ impl Held {
         inner.readers.insert(id, sender);
         if let Some(invocation) = only {
             inner.own.insert(id, invocation);
+            inner.had_own.push_back(invocation);
+            if inner.had_own.len() > MAX_OUTCOMES {
+                inner.had_own.pop_front();
+            }
         }
         drop(inner);
         self.wake.notify_one();
@@ -301,6 +316,7 @@ impl Held {
         let (sender, refused) = oneshot::channel();
         let mut inner = self.inner.borrow_mut();
         inner.refusals = Some(sender);
+        inner.leaving = true;
         inner
             .attachment
             .say(Detach { idle_timeout }.into(), Bytes::new());
@@ -312,7 +328,12 @@ impl Held {
 
     /// Waits until somebody wants to let go. Only for while the link is down.
     pub(super) async fn wants_out(&self) {
-        self.out.notified().await;
+        loop {
+            self.out.notified().await;
+            if self.inner.borrow().leaving {
+                return;
+            }
+        }
     }
 
     /// Ends the session. Wait for [`Status::Over`].
@@ -478,6 +499,8 @@ impl Inner {
                 let _ = answer.send(Err(refused.clone()));
             }
         } else if let Some(waiting) = self.refusals.take() {
+            // It stays, also when its link is lost later.
+            self.leaving = false;
             let _ = waiting.send(refused);
         }
     }

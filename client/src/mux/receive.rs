@@ -6,7 +6,9 @@ use std::rc::Rc;
 use outlast_protocol::control::to_cli::{FailureKind, Record as Told};
 use outlast_protocol::control::to_mux::{Receive, ToMux};
 use outlast_protocol::id::{InvocationId, Seq};
-use outlast_protocol::link::AttachMode;
+use outlast_protocol::link::cursor::Cursor;
+use outlast_protocol::link::{AttachMode, From};
+use outlast_protocol::record::RecordKind;
 use tokio::time::Instant;
 
 use super::Mux;
@@ -91,6 +93,8 @@ async fn deliver(
         request,
         reader,
         replay,
+        before: cursor,
+        skips_unread: false,
         left_out: BTreeSet::new(),
         sent: None,
         consumed: None,
@@ -109,6 +113,11 @@ struct Delivery<'a> {
     request: &'a Receive,
     reader: Reader,
     replay: bool,
+    /// What this client had received when this began. What others receive meanwhile is theirs:
+    /// each of several who follow a session gets everything.
+    before: Cursor,
+    /// Whether it began behind records that were not received.
+    skips_unread: bool,
     /// Invocations that another command line has been reading meanwhile. They stay left out: a
     /// later one takes up where that one stopped.
     left_out: BTreeSet<InvocationId>,
@@ -168,6 +177,13 @@ impl Delivery<'_> {
                     self.reader.consumed(record.seq);
                     return;
                 }
+                if self.sent.is_none() && matches!(self.request.from, Some(From::Tail(_))) {
+                    let first = match &record.kind {
+                        RecordKind::Gap(gap) => gap.first,
+                        _ => record.seq,
+                    };
+                    self.skips_unread = !self.before.reaches(first);
+                }
                 self.sent = Some(record.seq);
                 caller.send(&Told::from(record).into(), body);
             }
@@ -187,6 +203,10 @@ impl Delivery<'_> {
         if invocation.is_some_and(|invocation| self.left_out.contains(&invocation)) {
             return false;
         }
+        if !invocation.is_some_and(|invocation| self.held.had_own_reader(invocation)) {
+            return self.before.wants(invocation, seq);
+        }
+        // It came and went meanwhile: what its own command line has had is not delivered again.
         let registry = self.mux.registry.borrow();
         let known = registry.get(self.held.instance);
         known.is_none_or(|known| known.cursor.wants(invocation, seq))
@@ -218,6 +238,10 @@ impl Delivery<'_> {
     }
 
     fn received(&mut self, seq: Seq) {
+        // The last few records, wanted by number, say nothing of those before them.
+        if self.skips_unread {
+            return;
+        }
         self.left_out.extend(self.held.foreground());
         let busy: Vec<InvocationId> = self.left_out.iter().copied().collect();
         if let Some(known) = self.mux.registry.borrow_mut().get_mut(self.held.instance) {

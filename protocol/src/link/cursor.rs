@@ -49,6 +49,13 @@ impl Cursor {
         )
     }
 
+    /// Whether everything before that record has been received.
+    #[must_use]
+    pub fn reaches(&self, seq: Seq) -> bool {
+        let behind = |apart: &Apart| apart.upto >= self.base;
+        seq <= self.base.next() && self.apart.values().all(behind)
+    }
+
     /// Whether a record has not been received yet.
     #[must_use]
     pub fn wants(&self, invocation: Option<InvocationId>, seq: Seq) -> bool {

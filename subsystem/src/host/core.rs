@@ -362,12 +362,16 @@ impl Core {
         self.places.note(place);
     }
 
+    /// A reader has come.
+    pub(super) fn follow(&mut self, reader: &Reader) {
+        self.places.follow(reader.way());
+    }
+
     /// A reader of that attachment is gone.
     pub(super) fn close(&mut self, lease: Lease, reader: &Reader) {
         self.progress.closed((lease, reader.id()));
-        for place in reader.places() {
-            self.places.note(place);
-        }
+        self.places.keep(reader.way());
+        self.places.note(reader.place());
     }
 
     /// A place in the log, exact even where nothing is there any more, if it was kept.

@@ -1,6 +1,8 @@
 //! One reader of the log on one link: where it is, what it wants, how much it may be sent.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 
 use outlast_protocol::id::{InvocationId, ReaderId, Seq};
 use outlast_protocol::limits::{MAX_CREDIT, RECORD_COST};
@@ -9,6 +11,7 @@ use outlast_protocol::link::to_host::ReaderOpen;
 use outlast_protocol::record::RecordKind;
 
 use super::core::Core;
+use super::places::Sent;
 use crate::log::{Cursor, From as Start, MAX_PAYLOAD, Position, Record};
 
 /// A reader.
@@ -20,19 +23,11 @@ pub(super) struct Reader {
     credit: u64,
     /// Behind the last record the client has consumed.
     consumed: Position,
-    unacknowledged: VecDeque<Sent>,
+    unacknowledged: Rc<RefCell<VecDeque<Sent>>>,
     outstanding: u64,
     told: Option<(Seq, u32)>,
     /// What a gap turned into that has outcomes in it.
     pieces: VecDeque<(Record, Position)>,
-}
-
-/// A record that is on its way, or was when its link broke.
-struct Sent {
-    seq: Seq,
-    cost: u64,
-    /// The place behind it.
-    behind: Position,
 }
 
 /// What a reader has to say next.
@@ -72,7 +67,7 @@ impl Reader {
             skip: request.skip.iter().copied().collect(),
             credit: u64::from(request.credit.clamp(1, MAX_CREDIT)),
             consumed,
-            unacknowledged: VecDeque::from([owed]),
+            unacknowledged: Rc::new(RefCell::new(VecDeque::from([owed]))),
             outstanding: request.owed,
             told: None,
             pieces: VecDeque::new(),
@@ -105,21 +100,17 @@ impl Reader {
         self.consumed
     }
 
-    /// The places from which the client may go on, should it lose this reader.
-    pub(super) fn places(&self) -> impl Iterator<Item = Position> {
-        let sent = self.unacknowledged.iter().map(|sent| sent.behind);
-        sent.chain([self.consumed])
+    /// What is on its way to the client: from behind any of it, it may go on.
+    pub(super) fn way(&self) -> &Rc<RefCell<VecDeque<Sent>>> {
+        &self.unacknowledged
     }
 
     /// The client consumed everything up to `seq`.
     pub(super) fn acknowledge(&mut self, seq: Seq) {
-        while let Some(sent) = self.unacknowledged.front() {
-            if sent.seq > seq {
-                break;
-            }
+        let mut way = self.unacknowledged.borrow_mut();
+        while let Some(sent) = way.pop_front_if(|sent| sent.seq <= seq) {
             self.outstanding = self.outstanding.saturating_sub(sent.cost);
             self.consumed = sent.behind;
-            self.unacknowledged.pop_front();
         }
     }
 
@@ -150,7 +141,7 @@ impl Reader {
             }
             let cost = RECORD_COST.saturating_add(record.bytes.len() as u64);
             self.outstanding = self.outstanding.saturating_add(cost);
-            self.unacknowledged.push_back(Sent {
+            self.unacknowledged.borrow_mut().push_back(Sent {
                 seq: record.seq,
                 cost,
                 behind,

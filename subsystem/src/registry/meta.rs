@@ -1,5 +1,6 @@
 //! What a session's directory says about it in a file, for the time when nobody can be asked.
 
+use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 
 use outlast_protocol::id::{InstanceId, Seq, SessionName};
@@ -13,6 +14,8 @@ const FILE: &str = "meta";
 const FORMAT: u32 = 1;
 /// Far above any real file: a damaged one must not fill our memory.
 const MAX_BYTES: usize = 64 * 1024;
+/// No configuration has a longer name, in bytes.
+const MAX_CONFIGURATION: usize = 255;
 
 /// How far the session's life has come, as written down.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,7 +110,12 @@ impl Meta {
         if format != FORMAT {
             return Err(MetaError::Format(format));
         }
-        Ok(serde_json::from_slice(bytes)?)
+        let meta: Self = serde_json::from_slice(bytes)?;
+        // Lists of sessions travel in frames of bounded size.
+        if meta.configuration.len() > MAX_CONFIGURATION {
+            return Err(serde_json::Error::custom("the configuration's name is too long").into());
+        }
+        Ok(meta)
     }
 
     /// Replaces the file in `directory`, whole or not at all.

@@ -160,6 +160,7 @@ impl Conversation {
         self.close_reader(lease, open.reader);
         let mut core = self.session.core();
         let reader = Reader::open(open, &core);
+        core.follow(&reader);
         let id = (lease, reader.id());
         // Where a client begins is as good as an acknowledgement of what is before: it has that,
         // or does not want it.
