@@ -288,15 +288,18 @@ fn who_trickles_a_handshake_is_turned_away_in_time() {
     assert!(began.elapsed() >= HANDSHAKE_TIME - Duration::from_secs(1));
 }
 
+/// A name, how it is put, and what the error calls it.
+type Obstacle = (&'static str, Box<dyn Fn(&Path)>, &'static str);
+
 /// What somebody put where a session's directory, or the registry's, belongs.
-fn obstacles(outside: &Path) -> Vec<(&'static str, Box<dyn Fn(&Path)>, &'static str)> {
+fn obstacles(outside: &Path) -> Vec<Obstacle> {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
     let outside = outside.to_owned();
     let private = |path: &Path, mode| {
         fs::create_dir(path).unwrap();
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     };
-    let mut all: Vec<(&str, Box<dyn Fn(&Path)>, &str)> = vec![
+    let mut all: Vec<Obstacle> = vec![
         (
             "link",
             Box::new(move |path| symlink(&outside, path).unwrap()),
@@ -377,18 +380,29 @@ fn what_is_in_a_new_sessions_place_is_named_and_not_used() {
         holder.lives(1);
         clear(&place);
     }
-    // A directory that is ours and has nothing of a session in it is no session.
-    fs::create_dir(&place).unwrap();
-    fs::set_permissions(&place, fs::Permissions::from_mode(0o700)).unwrap();
-    for name in ["spool", "sock", "lock", "meta", "host.log", "runspace"] {
+    // A directory that is ours and was never a session's is cleared away; no link is followed.
+    let begin = |name: &str| {
+        fs::create_dir(&place).unwrap();
+        fs::set_permissions(&place, fs::Permissions::from_mode(0o700)).unwrap();
         symlink(&outside, place.join(name)).unwrap();
         let mut raw = places.greeted();
         raw.say(create(2));
-        let (_, message) = raw.refusal();
-        let directory = place.display().to_string();
-        assert!(message.contains(&directory), "{name}: {message}");
+        raw
+    };
+    for name in ["spool", "sock", "lock", "host.log", "runspace"] {
+        let mut raw = begin(name);
+        raw.attached();
+        raw.lives(1);
+        drop(raw);
+        places.remove(2);
         holder.lives(2);
     }
+    // What may be a session's, and cannot be read, is the user's to look at.
+    let (code, message) = begin("meta").refusal();
+    assert_eq!(code, RefusalCode::STORAGE);
+    let meta = place.join("meta").display().to_string();
+    assert!(message.contains(&meta), "{message}");
+    holder.lives(3);
     assert_eq!(fs::read_dir(outside).unwrap().count(), 0);
     drop(holder);
     places.remove(1);

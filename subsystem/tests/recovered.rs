@@ -277,9 +277,17 @@ fn session_without_a_log_still_tells_its_reason() {
     holder.output.read_to_end(&mut Vec::new()).unwrap();
 
     let mut remote = attached(&places, instance, 1, AttachMode::Connect);
-    assert_eq!(all(&mut remote, 1), []);
-    remote.say(submit(DONE), b"echo one");
-    refused(&mut remote, Some(DONE));
+    // What was written down of it: what is missing, and how it ended.
+    let kinds: Vec<_> = all(&mut remote, 1).into_iter().map(|it| it.1).collect();
+    let ended = Outcome::Ended(ExitStatus::Code(0));
+    assert!(
+        matches!(kinds.as_slice(), [RecordKind::Gap(gap), RecordKind::Completed(outcome)]
+            if gap.bytes == 4 && *outcome == ended),
+        "{kinds:?}"
+    );
+    assert_eq!(remote.run(DONE, "echo one"), (Vec::new(), ended));
+    remote.say(submit(UNHEARD), b"echo never");
+    refused(&mut remote, Some(UNHEARD));
 }
 
 /// Its shell had ended in order, and the host was only waiting for somebody to hear of it.

@@ -84,6 +84,22 @@ fn job_survives_a_network_that_goes_silent() {
     survives(|stage| stage.proxy.stall(), |stage| stage.proxy.resume());
 }
 
+/// The next mux is there at once, and finds no network.
+#[test]
+fn job_survives_the_mux_and_the_network() {
+    survives(
+        |stage| {
+            stage.proxy.refuse();
+            stage.proxy.cut();
+            let mux = stage.machine.mux_pid();
+            process::kill9(mux);
+            process::wait_gone(mux);
+            stage.proxy.wait_refused(2);
+        },
+        |stage| stage.proxy.resume(),
+    );
+}
+
 #[test]
 fn job_survives_everything_at_once() {
     survives(
@@ -153,6 +169,113 @@ fn killed_command_line_is_picked_up_from_the_same_client() {
     run(&stage.machine, &["receive", "job"])
         .success()
         .stdout_is("");
+    stage.strike(Vec::new());
+}
+
+/// What a command line reads that comes behind a killed one is received, whether or not the job
+/// goes on behind it.
+#[test]
+fn every_line_behind_a_killed_command_line_comes_once() {
+    let stage = Stage::set();
+    stage.new_session("job");
+    let (two, three) = (Gate::new(), Gate::new());
+    let script = format!(
+        "echo one; read -r _ <{}; echo two; read -r _ <{}; echo three",
+        two.word(),
+        three.word()
+    );
+    let killed = stage.invoke("job", &script);
+    killed.wait_line("one");
+    let mut all = killed.kill9().stdout;
+    two.open();
+    while !all.ends_with(b"two\n") {
+        let part = run(&stage.machine, &["receive", "job"]);
+        let bytes = &part.success().stdout;
+        // The killed one may have printed this and not said so.
+        all.extend(bytes.strip_prefix(b"one\n").unwrap_or(bytes));
+        assert!(b"one\ntwo\n".starts_with(&all), "{part}");
+    }
+    three.open();
+    let rest = run(&stage.machine, &["receive", "--follow", "job"]);
+    rest.success().stdout_is("three\n");
+    stage.strike(Vec::new());
+}
+
+/// A command line that is told that its session is lost has had what came before it.
+#[test]
+fn nothing_comes_again_after_a_command_line_that_lost_its_session() {
+    let stage = Stage::set();
+    stage.new_session("job");
+    let (go_on, more) = (Gate::new(), Gate::new());
+    let script = format!(
+        "echo up; read -r _ <{}; {}; echo more >{}; read -r _ <{}; echo end",
+        go_on.word(),
+        numbered_script(2000),
+        more.word(),
+        go_on.word()
+    );
+    let frozen = stage.invoke("job", &script);
+    frozen.wait_line("up");
+    frozen.freeze();
+    go_on.open();
+    assert_eq!(more.wait(), "more");
+    // The lines and the news wait for it together.
+    run(&stage.machine, &["disconnect", "job"]).success();
+    frozen.thaw();
+    let left = frozen.wait();
+    left.no_panic().code(255).stderr_has("disconnected");
+    go_on.open();
+    let rest = run(&stage.machine, &["receive", "--follow", "job"]);
+    let all = [left.stdout, rest.success().stdout.clone()].concat();
+    let expected = format!("up\n{}end\n", numbered(2000));
+    outlast_tests::stream::assert_stream(&all, expected.as_bytes());
+    stage.strike(Vec::new());
+}
+
+/// Output that was read in the foreground stays out of a reading that lost its mux before it came
+/// there.
+#[test]
+fn reading_that_lost_its_mux_goes_on_without_what_others_have_had() {
+    let stage = Stage::set();
+    stage.new_session("job");
+    let gate = Gate::new();
+    let first = "seq -f 'line %.0f' 1000000";
+    let last = format!("read -r _ <{}; echo three", gate.word());
+    run(&stage.machine, &["invoke", "-d", "-s", "job", first]).success();
+    run(&stage.machine, &["invoke", "-n", "-s", "job", "echo two"])
+        .success()
+        .stdout_is("two\n");
+    run(&stage.machine, &["invoke", "-d", "-s", "job", &last]).success();
+    let following = stage.machine.spawn(&["receive", "job", "--follow"]);
+    following.wait_line("line 1");
+    following.freeze();
+    process::kill9(stage.machine.mux_pid());
+    following.thaw();
+    following.wait_stderr("resumed");
+    gate.open();
+    let expected = format!("{}three\n", numbered(1_000_000));
+    following.wait().success().stdout_is_stream(expected);
+    stage.strike(Vec::new());
+}
+
+/// ^C while the network is away is not lost with it.
+#[test]
+fn interrupt_reaches_a_command_across_a_lost_connection() {
+    let stage = Stage::set();
+    stage.new_session("job");
+    let running = stage.invoke("job", "echo up; sleep 1000");
+    running.wait_line("up");
+    stage.proxy.refuse();
+    stage.proxy.cut();
+    running.wait_stderr("interrupted");
+    running.sigint();
+    running.wait_stderr("interrupting");
+    stage.proxy.resume();
+    running
+        .wait()
+        .code(130)
+        .stdout_is("up\n")
+        .stderr_has("cancelled");
     stage.strike(Vec::new());
 }
 

@@ -3,6 +3,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
+use outlast_tests::proxy::{End, Way};
 use outlast_tests::sshd::NOISE;
 use outlast_tests::stream::{assert_stream, binary, numbered, numbered_script_with_pause};
 use outlast_tests::{
@@ -247,6 +248,60 @@ fn proxy_stalls_and_resumes_without_loss() {
     running.wait_line("through");
     running.close_stdin();
     running.wait().success();
+}
+
+#[test]
+fn proxy_stalls_one_way_alone() {
+    let sshd = plain_sshd();
+    let proxy = Proxy::to(sshd.address());
+    let machine = ClientMachine::new();
+    machine.host("server", &sshd).via(proxy.address()).add();
+    let (heard, answer) = (Gate::new(), Gate::new());
+    let script = format!(
+        "echo up; read -r line; echo \"$line\" >{}; read -r line <{}; echo \"$line\"",
+        heard.word(),
+        answer.word()
+    );
+    let mut running = Running::start(&mut machine.ssh(&["server", &script]));
+    running.wait_line("up");
+
+    proxy.stall_one(Way::Down);
+    running.send("up it goes\n");
+    assert_eq!(heard.wait(), "up it goes");
+    let before = proxy.bytes_down();
+    answer.open();
+    assert_eq!(proxy.bytes_down(), before);
+    proxy.resume();
+    running.wait_line("go");
+    running.wait().success();
+}
+
+#[test]
+fn proxy_leaves_a_connection_half_open() {
+    for reset in [End::Client, End::Server] {
+        let sshd = plain_sshd();
+        let proxy = Proxy::to(sshd.address());
+        let machine = ClientMachine::new();
+        machine.host("server", &sshd).via(proxy.address()).add();
+        let running = Running::start(&mut machine.ssh(&["server", "echo up; exec cat"]));
+        running.wait_line("up");
+        let of_sshd = sshd.connections();
+
+        proxy.half_open(reset);
+
+        match reset {
+            End::Client => {
+                running.wait().code(255);
+                assert_eq!(sshd.connections(), of_sshd);
+            }
+            End::Server => {
+                for process in of_sshd {
+                    process::wait_gone(process.pid);
+                }
+                assert!(process::is_alive(running.pid()));
+            }
+        }
+    }
 }
 
 #[test]

@@ -236,7 +236,8 @@ fn obstacles_in_the_place_of_the_clients_files_are_named() {
         fs::set_permissions(directory, Permissions::from_mode(0o700)).unwrap();
     }
     let outside = machine.home().join("outside");
-    let kinds: [(&str, &dyn Fn(&Path)); 5] = [
+    type Put<'a> = &'a dyn Fn(&Path);
+    let kinds: [(&str, Put<'_>); 5] = [
         ("link", &|path| symlink(&outside, path).unwrap()),
         ("dangling link", &|path| symlink("/nowhere", path).unwrap()),
         ("directory", &|path| fs::create_dir(path).unwrap()),

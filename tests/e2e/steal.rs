@@ -334,3 +334,27 @@ fn session_stolen_behind_a_dead_network_is_stolen_back() {
     one_error(&refused, 255, &["held by"], "--steal");
     stage.strike(vec![second]);
 }
+
+/// The mux is killed, and the session is stolen before the next one comes for it: what the command
+/// line has printed is known to its client all the same.
+#[test]
+fn theft_behind_a_killed_mux_repeats_nothing() {
+    let stage = Stage::set();
+    let session = instance(&stage.new_session("job"));
+    let second = stage.second_client();
+    let job = Job::new();
+    let robbed = job.start(&stage.machine, "job", &[]);
+    robbed.freeze();
+    process::kill9(stage.machine.mux_pid());
+    run(&second, &["connect", "-c", "server", &session, "--steal"]).success();
+    robbed.thaw();
+    let robbed = robbed.wait();
+    robbed.no_panic().code(255).stderr_has("held by");
+
+    run(&stage.machine, &["connect", "job", "--steal"]).success();
+    job.gate.open();
+    let rest = run(&stage.machine, &["receive", "--follow", "job"]);
+    let all = [robbed.stdout, rest.success().stdout.clone()].concat();
+    outlast_tests::stream::assert_stream(&all, job.expected.as_bytes());
+    stage.strike(vec![second]);
+}

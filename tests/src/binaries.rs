@@ -33,26 +33,22 @@ fn old(name: &str) -> Option<PathBuf> {
 /// Cargo builds the binaries of *other* packages only when asked to, so a missing one is a mistake
 /// of the caller and not of the test.
 pub fn find(name: &str) -> Result<PathBuf, String> {
-    let path = directory().join(name);
-    if path.is_file() {
-        Ok(path)
-    } else {
-        Err(format!(
-            "{} is not there: run `cargo build --workspace` first, or `cargo xtask test`, \
-             or set OUTLAST_BIN_DIR",
-            path.display()
-        ))
-    }
+    let directories = directories();
+    let mut paths = directories.iter().map(|directory| directory.join(name));
+    paths.find(|path| path.is_file()).ok_or_else(|| {
+        format!(
+            "{name} is not in {directories:?}: run `cargo build --workspace` first, or \
+             `cargo xtask test`, or set OUTLAST_BIN_DIR",
+        )
+    })
 }
 
-fn directory() -> PathBuf {
+fn directories() -> Vec<PathBuf> {
     if let Some(directory) = std::env::var_os("OUTLAST_BIN_DIR") {
-        return directory.into();
+        return vec![directory.into()];
     }
-    // target/<profile>/deps/e2e-<hash>
-    let test = std::env::current_exe().expect("a test knows its own executable");
-    test.ancestors()
-        .nth(2)
-        .expect("cargo runs tests in target/<profile>/deps")
-        .to_owned()
+    // A test is target/<profile>/deps/e2e-<hash>, a program of this package lies one higher.
+    let own = std::env::current_exe().expect("a program knows its own executable");
+    let above = own.ancestors().skip(1).take(2);
+    above.map(|path| path.to_owned()).collect()
 }

@@ -19,6 +19,8 @@ pub enum Mode {
     Forward,
     /// Nothing passes either way and nothing is closed: a dead router, a suspended laptop.
     Stall,
+    /// Nothing passes in this direction alone, and nothing is closed.
+    StallOne(Way),
     /// At most `bytes` at a time, and then none for `every`.
     Trickle {
         bytes: usize,
@@ -26,6 +28,22 @@ pub enum Mode {
     },
     /// New connections are reset at once; old ones go on.
     Refuse,
+}
+
+/// A direction through the proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// From clients to the server.
+    Up,
+    /// From the server to clients.
+    Down,
+}
+
+/// One end of a proxied connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Client,
+    Server,
 }
 
 pub struct Proxy {
@@ -42,14 +60,27 @@ struct Network {
     /// Bytes from the server after which the connection carrying them is cut, once.
     cut_at: Mutex<Option<u64>>,
     connections: Mutex<Vec<Connection>>,
+    /// Halves of connections whose other half is gone, open and silent until the proxy goes.
+    silent: Mutex<Vec<TcpStream>>,
     up: AtomicU64,
     down: AtomicU64,
+    refused: AtomicU64,
     progress: (Mutex<()>, Condvar),
     closing: AtomicBool,
 }
 
+/// What is to become of a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Lives,
+    /// Both ends are reset.
+    Cut,
+    /// This end is reset; the other is never told.
+    HalfOpen(End),
+}
+
 struct Connection {
-    cut: Arc<AtomicBool>,
+    fate: Arc<Mutex<Fate>>,
     wake: Arc<OwnedFd>,
     thread: JoinHandle<()>,
 }
@@ -63,8 +94,10 @@ impl Proxy {
             mode: RwLock::new(Mode::Forward),
             cut_at: Mutex::new(None),
             connections: Mutex::default(),
+            silent: Mutex::default(),
             up: AtomicU64::new(0),
             down: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
             progress: (Mutex::new(()), Condvar::new()),
             closing: AtomicBool::new(false),
         });
@@ -85,7 +118,13 @@ impl Proxy {
 
     /// Resets all connections, on both sides, with whatever they still hold. Done when it returns.
     pub fn cut(&self) {
-        self.network.cut_all();
+        self.network.end_all(Fate::Cut);
+    }
+
+    /// Resets one end of all connections; the other end stays open and hears nothing any more.
+    /// Done when it returns.
+    pub fn half_open(&self, reset: End) {
+        self.network.end_all(Fate::HalfOpen(reset));
     }
 
     /// Cuts the connection as soon as the server has sent `count` more bytes through the proxy.
@@ -95,6 +134,10 @@ impl Proxy {
 
     pub fn stall(&self) {
         self.set(Mode::Stall);
+    }
+
+    pub fn stall_one(&self, way: Way) {
+        self.set(Mode::StallOne(way));
     }
 
     pub fn trickle(&self, bytes: usize, every: Duration) {
@@ -122,14 +165,28 @@ impl Proxy {
     /// Waits until the server has sent `count` bytes in all.
     #[track_caller]
     pub fn wait_bytes_down(&self, count: u64) {
+        self.wait_count(&self.network.down, count, "bytes");
+    }
+
+    /// Waits until the proxy has refused `count` connections in all.
+    #[track_caller]
+    pub fn wait_refused(&self, count: u64) {
+        self.wait_count(&self.network.refused, count, "connections to refuse");
+    }
+
+    #[track_caller]
+    fn wait_count(&self, counter: &AtomicU64, count: u64, what: &str) {
         let deadline = Deadline::usual();
         let (mutex, changed) = &self.network.progress;
         let mut guard = mutex.lock().unwrap();
-        while self.bytes_down() < count {
-            let down = self.bytes_down();
+        loop {
+            let now = counter.load(Ordering::SeqCst);
+            if now >= count {
+                return;
+            }
             assert!(
                 !deadline.has_passed(),
-                "only {down} of {count} bytes came in time"
+                "only {now} of {count} {what} came in time"
             );
             guard = changed.wait_timeout(guard, deadline.remaining()).unwrap().0;
         }
@@ -151,7 +208,7 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.network.closing.store(true, Ordering::SeqCst);
-        self.network.cut_all();
+        self.network.end_all(Fate::Cut);
         // The accepting thread wakes by what it waits for.
         let _ = TcpStream::connect(self.address);
         if let Some(accepting) = self.accepting.take() {
@@ -173,29 +230,33 @@ impl Network {
             };
             match server {
                 Some(server) => self.carry(client, server),
-                None => pump::reset(&client),
+                None => {
+                    pump::reset(&client);
+                    drop(client);
+                    self.count(&self.refused, 1);
+                }
             }
         }
     }
 
     fn carry(self: &Arc<Self>, client: TcpStream, server: TcpStream) {
-        let cut = Arc::new(AtomicBool::new(false));
+        let fate = Arc::new(Mutex::new(Fate::Lives));
         let wake = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC).expect("eventfd");
         let wake = Arc::new(wake);
         let thread = std::thread::spawn({
-            let (network, cut, wake) = (Arc::clone(self), Arc::clone(&cut), Arc::clone(&wake));
-            move || pump::run(&network, &client, &server, &cut, &wake)
+            let (network, fate, wake) = (Arc::clone(self), Arc::clone(&fate), Arc::clone(&wake));
+            move || pump::run(&network, client, server, &fate, &wake)
         });
         self.connections
             .lock()
             .unwrap()
-            .push(Connection { cut, wake, thread });
+            .push(Connection { fate, wake, thread });
     }
 
-    fn cut_all(&self) {
+    fn end_all(&self, fate: Fate) {
         let connections = std::mem::take(&mut *self.connections.lock().unwrap());
         for connection in &connections {
-            connection.cut.store(true, Ordering::SeqCst);
+            *connection.fate.lock().unwrap() = fate;
             connection.wake();
         }
         for connection in connections {
@@ -207,6 +268,10 @@ impl Network {
         let mut connections = self.connections.lock().unwrap();
         connections.retain(|connection| !connection.thread.is_finished());
         connections.len()
+    }
+
+    fn keep_silent(&self, half: TcpStream) {
+        self.silent.lock().unwrap().push(half);
     }
 
     fn mode(&self) -> Mode {
@@ -223,6 +288,12 @@ impl Network {
         counter.fetch_add(bytes as u64, Ordering::SeqCst);
         let _guard = self.progress.0.lock().unwrap();
         self.progress.1.notify_all();
+    }
+}
+
+impl Mode {
+    fn passes(self, way: Way) -> bool {
+        self != Self::Stall && self != Self::StallOne(way)
     }
 }
 

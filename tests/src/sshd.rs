@@ -115,6 +115,11 @@ impl Sshd {
         self.log.wait_line(wanted)
     }
 
+    /// All that sshd has logged.
+    pub fn log_text(&self) -> String {
+        self.log.text()
+    }
+
     /// One process per connection, and more while one is authenticating.
     pub fn connections(&self) -> Vec<Process> {
         let mut found = process::descendants_of(self.listener.id());

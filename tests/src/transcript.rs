@@ -96,6 +96,15 @@ impl Transcript {
         );
     }
 
+    /// Waits until `count` bytes have come in all, or the stream has ended, or it is too late.
+    pub fn wait_len_or_end(&self, count: usize, deadline: Deadline) {
+        let mut state = self.lock();
+        while state.bytes.len() < count && !state.ended && !deadline.has_passed() {
+            let changed = self.0.changed.wait_timeout(state, deadline.remaining());
+            state = changed.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
     /// Waits for the end of the stream and returns all of it.
     pub fn wait_end(&self, deadline: Deadline) -> Vec<u8> {
         let mut state = self.lock();
@@ -107,6 +116,15 @@ impl Transcript {
 
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.lock().bytes).into_owned()
+    }
+
+    /// How many bytes have come in all.
+    pub fn len(&self) -> usize {
+        self.lock().bytes.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     pub fn bytes(&self) -> Vec<u8> {

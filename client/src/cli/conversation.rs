@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use outlast_protocol::control::session::Session;
-use outlast_protocol::control::to_cli::{Record, ToCli};
+use outlast_protocol::control::to_cli::{FailureKind, Record, ToCli};
 use outlast_protocol::control::to_mux::{
     Cancel, Consumed, Invoke, Receive, Stdin, StdinEnd, Watch,
 };
@@ -117,13 +117,21 @@ impl Conversation {
     pub(super) async fn run(&mut self) -> Result<(), Error> {
         let mut wait = WAIT.0;
         loop {
-            match self.attempt().await {
+            let away = match self.attempt().await {
                 Ok(End::Finished) => return Ok(()),
-                Ok(End::Lost) => {}
+                // It is over and written out: another mux would have nothing more to say.
+                Ok(End::Lost) if self.is_over() => return Ok(()),
+                Ok(End::Lost) => None,
                 // All was said and done before the mux was lost.
                 Err(Error::Refused(_)) if self.broken && self.is_over() => return Ok(()),
+                // The next mux is there, and the network is not: what was begun is waited for.
+                Err(error @ Error::Refused(_))
+                    if self.lost_since.is_some() && error.kind() == FailureKind::Unreachable =>
+                {
+                    Some(error)
+                }
                 Err(error) => return Err(error),
-            }
+            };
             if self.lost_since.is_none() {
                 self.lost_since = Some(Instant::now());
                 wait = WAIT.0;
@@ -131,7 +139,7 @@ impl Conversation {
                 self.show(|sink, session, page| sink.interrupted(session, reason, page))
                     .await?;
             } else {
-                self.have_patience()?;
+                self.have_patience(away)?;
                 tokio::time::sleep(wait).await;
                 wait = wait.saturating_mul(2).min(WAIT.1);
             }
@@ -143,11 +151,12 @@ impl Conversation {
         self.outcome.is_some() && matches!(self.ask, Ask::Invoke(..))
     }
 
-    fn have_patience(&self) -> Result<(), Error> {
+    /// An error when there is no patience left: why the next mux is of no use, where there is one.
+    fn have_patience(&self, away: Option<Error>) -> Result<(), Error> {
         let since = self.lost_since.map(|since| since.elapsed());
         match (since, self.reconnect_for.duration()) {
             (Some(since), Some(limit)) if since >= limit => {
-                Err(Error::MuxLost(self.reconnect_for.to_string()))
+                Err(away.unwrap_or_else(|| Error::MuxLost(self.reconnect_for.to_string())))
             }
             _ => Ok(()),
         }
@@ -176,8 +185,11 @@ impl Conversation {
                 }
             }
             Ask::Receive(receive, read_only) => {
-                if let Some(last) = self.consumed {
-                    receive.from = Some(From::Seq(last.next()));
+                // Without a place of its own it goes on at the client's cursor, which leaves out
+                // what other command lines have had. It may be older than this one: what comes
+                // again is passed over.
+                if let (Some(from), Some(last)) = (&mut receive.from, self.consumed) {
+                    *from = From::Seq(last.next());
                 }
                 if *read_only {
                     connection.send(Watch::from(receive.clone()), Bytes::new())?;
@@ -200,7 +212,7 @@ impl Conversation {
                     writing = None;
                     if let Some(seq) = last {
                         failpoint::reach("cli.written");
-                        self.consumed = Some(seq);
+                        self.consumed = self.consumed.max(Some(seq));
                         connection.send(Consumed { seq }, Bytes::new())?;
                     }
                     if finished {
@@ -268,7 +280,12 @@ impl Conversation {
         connection: &mut Connection,
     ) -> Result<Batch, Error> {
         let mut batch = Batch::default();
-        if self.lost_since.take().is_some() {
+        // Words on the way to a session do not mean that it is there.
+        let arrived = !matches!(
+            message,
+            ToCli::Failed(_) | ToCli::Notice(_) | ToCli::Question(_)
+        );
+        if arrived && self.lost_since.take().is_some() {
             self.sink.resumed(&self.session, &mut batch.page);
         }
         let mut next = Some((message, body));
@@ -338,6 +355,10 @@ impl Conversation {
     }
 
     fn record(&mut self, record: &Record, body: Bytes, batch: &mut Batch) {
+        if self.consumed >= Some(record.seq) {
+            batch.last = Some(record.seq);
+            return;
+        }
         let ours = match &self.ask {
             Ask::Invoke(invoke, _) => record.invocation == Some(invoke.invocation),
             Ask::Receive(..) => true,

@@ -14,7 +14,7 @@ use outlast_protocol::limits::DEFAULT_CREDIT;
 use outlast_protocol::link::attachment::Attachment;
 use outlast_protocol::link::refusal::Refused;
 use outlast_protocol::link::to_client::{StdinTaken, Submitted, ToClient};
-use outlast_protocol::link::to_host::{Cancel, Detach, End, ReaderOpen, Submit};
+use outlast_protocol::link::to_host::{Detach, End, ReaderOpen, Submit};
 use outlast_protocol::link::{AttachMode, From, Level};
 use outlast_protocol::session::{End as Ending, Holder, IdleTimeout, Life, SessionInfo};
 use outlast_rendezvous::failpoint;
@@ -57,6 +57,8 @@ struct Inner {
     attachment: Attachment,
     // Unbounded in form only: a reader is sent at most its credit beyond what it acknowledged.
     readers: BTreeMap<ReaderId, mpsc::UnboundedSender<Heard>>,
+    /// Which of them are a command's own.
+    own: BTreeMap<ReaderId, InvocationId>,
     // Several where the same invocation was submitted again from another terminal.
     answers: BTreeMap<InvocationId, Vec<Answer>>,
     feeders: Feeders,
@@ -95,6 +97,7 @@ impl Held {
         let inner = Inner {
             attachment,
             readers: BTreeMap::new(),
+            own: BTreeMap::new(),
             answers: BTreeMap::new(),
             feeders: Feeders::default(),
             refusals: None,
@@ -184,6 +187,11 @@ impl Held {
         !self.inner.borrow().readers.is_empty()
     }
 
+    /// The commands that command lines here wait for, each with a reader of its own.
+    pub(super) fn foreground(&self) -> Vec<InvocationId> {
+        self.inner.borrow().own.values().copied().collect()
+    }
+
     /// Submits a command; the answer comes when the host has it, whatever happens to the link.
     pub(super) fn submit(
         &self,
@@ -243,12 +251,18 @@ impl Held {
     }
 
     pub(super) fn cancel(&self, invocation: InvocationId, level: Level) {
-        let cancel = Cancel { invocation, level };
-        self.inner
-            .borrow_mut()
-            .attachment
-            .say(cancel.into(), Bytes::new());
+        self.inner.borrow_mut().attachment.cancel(invocation, level);
         self.wake.notify_one();
+    }
+
+    /// Nobody waits for the invocation any more, because it is over or because whoever did has
+    /// gone.
+    pub(super) fn leave_alone(&self, invocation: InvocationId, over: bool) {
+        let mut inner = self.inner.borrow_mut();
+        inner.attachment.left(invocation);
+        if over {
+            inner.attachment.completed(invocation);
+        }
     }
 
     /// Opens a reader of the session's log.
@@ -270,6 +284,9 @@ impl Held {
         let mut inner = self.inner.borrow_mut();
         let id = inner.attachment.open_reader(open);
         inner.readers.insert(id, sender);
+        if let Some(invocation) = only {
+            inner.own.insert(id, invocation);
+        }
         drop(inner);
         self.wake.notify_one();
         Reader {

@@ -40,13 +40,24 @@ pub(super) async fn run(
             .into());
     }
     let instance = request.instance;
+    // What it had of a mux that is lost is noted first: another client may hold the session now,
+    // and then this is all that is ever heard of it.
+    if let (Some((seq, _)), Some(known)) =
+        (request.resume, mux.registry.borrow_mut().get_mut(instance))
+    {
+        known.cursor.received(request.invocation, seq);
+        mux.unsaved.set(true);
+    }
     let surroundings = request.surroundings.clone();
     let held = hold_to_write(mux, caller, instance, surroundings).await?;
     if request.detached {
         return detached(mux, caller, &held, &request, body).await;
     }
     let mut foreground = Foreground::start(mux, &held, &request, body);
-    let done = foreground.deliver(caller).await;
+    let mut done = foreground.deliver(caller).await;
+    if matches!(done, Err(Stop::Failed(_))) && foreground.settle(caller).await.is_err() {
+        done = Err(Stop::Gone);
+    }
     foreground.put_away();
     done
 }
@@ -220,6 +231,16 @@ impl<'a> Foreground<'a> {
         }
     }
 
+    /// Before a failure is told: waits until what was sent before it is written out, or it would
+    /// be delivered again.
+    async fn settle(&mut self, caller: &mut Caller) -> Result<(), Stop> {
+        while self.consumed < self.sent {
+            let (message, body) = caller.next().await?;
+            self.hear(message, body)?;
+        }
+        Ok(())
+    }
+
     fn submitted(
         &mut self,
         caller: &mut Caller,
@@ -260,8 +281,8 @@ impl<'a> Foreground<'a> {
             let ended = matches!(outcome, Outcome::SessionEnded(_));
             self.lost |= ended && self.held.is_broken();
         }
-        self.sent = Some(record.seq);
         self.records = self.records.saturating_add(1);
+        self.sent = Some(record.seq);
         caller.send(&Told::from(record).into(), body);
     }
 
@@ -322,6 +343,7 @@ impl<'a> Foreground<'a> {
             self.held.fed(feeding, self.completed.is_some());
         }
         let (invocation, records) = (self.invocation(), self.records);
+        self.held.leave_alone(invocation, self.completed.is_some());
         if let (Some(from), true) = (self.from, self.completed.is_some()) {
             self.with_cursor(|cursor| cursor.finish(invocation, from, records));
         }

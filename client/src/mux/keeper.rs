@@ -300,6 +300,11 @@ impl Mux {
                 let ended = held.converse(&mut wire, &changed).await;
                 drop(used);
                 match ended {
+                    // A connection this client had given up arrived after this one: it has
+                    // nobody at its other end, and is taken over again.
+                    Ok(Over::Stolen(by)) if self.is_this(&by) => {
+                        held.link_down("an older connection of this client came late".to_owned());
+                    }
                     Ok(over) => return over,
                     Err(error) => held.link_down(error.to_string()),
                 }
@@ -307,11 +312,17 @@ impl Mux {
                     pause = PAUSES.0;
                 }
             }
-            if let Some(over) = self.let_go_meanwhile(held, jitter(pause)).await {
-                return over;
-            }
+            let again = async {
+                self.pause(held, jitter(pause)).await;
+                self.reconnect(held).await
+            };
+            // A session that is let go while its link is down is let go at once.
+            let again = tokio::select! {
+                again = again => again,
+                () = held.wants_out() => return Over::Detached,
+            };
             pause = pause.saturating_mul(2).min(PAUSES.1);
-            match self.reconnect(held).await {
+            match again {
                 Ok(attached) => {
                     held.link_up(attached.info.clone());
                     self.learn(held, &attached.info);
@@ -328,14 +339,19 @@ impl Mux {
         }
     }
 
-    /// Pauses; a session that is let go while its link is down is let go at once.
-    async fn let_go_meanwhile(&self, held: &Held, pause: Duration) -> Option<Over> {
+    /// Whether a holder is this very client: a copy of its files on another computer is not.
+    fn is_this(&self, holder: &Holder) -> bool {
+        let host = outlast_rendezvous::machine::host_name();
+        holder.client == self.registry.borrow().client() && holder.host == host
+    }
+
+    /// What ends the pause before the next try.
+    async fn pause(&self, held: &Held, pause: Duration) {
         tokio::select! {
-            () = tokio::time::sleep(pause) => None,
-            () = held.wants_out() => Some(Over::Detached),
-            () = held.hurried() => None,
+            () = tokio::time::sleep(pause) => {}
+            () = held.hurried() => {}
             // The computer slept: the network that was away may be another one by now.
-            () = self.hosts.waking().rung() => None,
+            () = self.hosts.waking().rung() => {}
         }
     }
 

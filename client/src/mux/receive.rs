@@ -1,5 +1,6 @@
 //! Receiving what was said while nobody listened, and following what is still being said.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use outlast_protocol::control::to_cli::{FailureKind, Record as Told};
@@ -90,11 +91,16 @@ async fn deliver(
         request,
         reader,
         replay,
+        left_out: BTreeSet::new(),
         sent: None,
         consumed: None,
         end: None,
     };
-    delivery.deliver(caller).await
+    let mut done = delivery.deliver(caller).await;
+    if matches!(done, Err(Stop::Failed(_))) && delivery.settle(caller).await.is_err() {
+        done = Err(Stop::Gone);
+    }
+    done
 }
 
 struct Delivery<'a> {
@@ -103,6 +109,9 @@ struct Delivery<'a> {
     request: &'a Receive,
     reader: Reader,
     replay: bool,
+    /// Invocations that another command line has been reading meanwhile. They stay left out: a
+    /// later one takes up where that one stopped.
+    left_out: BTreeSet<InvocationId>,
     /// The last record sent to the command line.
     sent: Option<Seq>,
     /// The last record it wrote out.
@@ -141,11 +150,21 @@ impl Delivery<'_> {
         }
     }
 
+    /// Before a failure is told: waits until what was sent before it is written out, or it would
+    /// be delivered again.
+    async fn settle(&mut self, caller: &mut Caller) -> Result<(), Stop> {
+        while self.consumed < self.sent {
+            self.hear(caller.next().await?.0)?;
+        }
+        Ok(())
+    }
+
     fn tell(&mut self, caller: &mut Caller, heard: Heard) {
         match heard {
             Heard::Record(record, body) => {
                 if !self.wants(record.invocation, record.seq) {
-                    // Received before, by a command line of its own.
+                    // It was received before, or is by a command line of its own.
+                    self.leave_out(record.invocation, record.seq);
                     self.reader.consumed(record.seq);
                     return;
                 }
@@ -160,10 +179,27 @@ impl Delivery<'_> {
         }
     }
 
-    fn wants(&self, invocation: Option<InvocationId>, seq: Seq) -> bool {
+    fn wants(&mut self, invocation: Option<InvocationId>, seq: Seq) -> bool {
+        if self.replay {
+            return true;
+        }
+        self.left_out.extend(self.held.foreground());
+        if invocation.is_some_and(|invocation| self.left_out.contains(&invocation)) {
+            return false;
+        }
         let registry = self.mux.registry.borrow();
         let known = registry.get(self.held.instance);
-        self.replay || known.is_none_or(|known| known.cursor.wants(invocation, seq))
+        known.is_none_or(|known| known.cursor.wants(invocation, seq))
+    }
+
+    /// What is left out now and was not received must be found by a later command line.
+    fn leave_out(&self, invocation: Option<InvocationId>, seq: Seq) {
+        let mut registry = self.mux.registry.borrow_mut();
+        if let (Some(invocation), Some(known)) = (invocation, registry.get_mut(self.held.instance))
+            && known.cursor.wants(Some(invocation), seq)
+        {
+            known.cursor.begin(invocation, seq);
+        }
     }
 
     fn hear(&mut self, message: ToMux) -> Result<(), Stop> {
@@ -181,8 +217,9 @@ impl Delivery<'_> {
         }
     }
 
-    fn received(&self, seq: Seq) {
-        let busy: Vec<InvocationId> = self.held.info().running.into_iter().collect();
+    fn received(&mut self, seq: Seq) {
+        self.left_out.extend(self.held.foreground());
+        let busy: Vec<InvocationId> = self.left_out.iter().copied().collect();
         if let Some(known) = self.mux.registry.borrow_mut().get_mut(self.held.instance) {
             known.cursor.caught_up(seq, &busy);
         }

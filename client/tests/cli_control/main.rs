@@ -370,13 +370,39 @@ fn receive_goes_on_behind_the_last_record() {
     let ToMux::Receive(receive) = line.hear().0 else {
         panic!("not a Receive");
     };
-    assert_eq!(receive.from, Some(From::Seq(Seq(42))));
+    // The cursor leaves out what other command lines have had; it may be older than this one.
+    assert_eq!(receive.from, None);
+    line.record(40, invocation, OUT, b"before");
+    assert_eq!(consumed(&mut line), 40);
+    line.record(41, invocation, OUT, b"a");
+    assert_eq!(consumed(&mut line), 41);
     let failed = Outcome::Ended(ExitStatus::Code(5));
     line.record(42, invocation, RecordKind::Completed(failed), b"");
     assert_eq!(consumed(&mut line), 42);
     line.say(Finished);
     let (code, stdout, _) = ended(outlast);
     assert_eq!((code, stdout.as_str()), (5, "a"));
+}
+
+#[test]
+fn repetition_goes_on_behind_the_last_record() {
+    let mut mux = Mux::start();
+    let outlast = mux.outlast(&["receive", "one", "--from", "start"]);
+    mux.selected(vec![session(1, "one")]);
+    let invocation = outlast_protocol::id::InvocationId(uuid::Uuid::from_u128(7));
+    let mut line = mux.accept();
+    line.hear();
+    line.record(41, invocation, OUT, b"a");
+    assert_eq!(consumed(&mut line), 41);
+    mux.restart();
+    drop(line);
+    let mut line = mux.accept();
+    let ToMux::Receive(receive) = line.hear().0 else {
+        panic!("not a Receive");
+    };
+    assert_eq!(receive.from, Some(From::Seq(Seq(42))));
+    line.say(Finished);
+    assert_eq!(ended(outlast).1, "a");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::cargo::cargo;
 use crate::failure::{Context as _, Failure};
 use crate::steps::{Outcome, Steps};
-use crate::{fuzz, purity, skew, test, tools};
+use crate::{chaos, fuzz, purity, simulate, skew, test, tools};
 
 pub(crate) fn run() -> Result<(), Failure> {
     let mut steps = Steps::default();
@@ -41,7 +41,15 @@ pub(crate) fn run() -> Result<(), Failure> {
         Ok(Outcome::Passed)
     });
     test::run_steps(&mut steps, &[]);
+    steps.run("chaos", || {
+        chaos::bounded()?;
+        Ok(Outcome::Passed)
+    });
     steps.run("fuzzing", fuzz::in_ci);
+    steps.run("simulator", || {
+        simulate::run(&[])?;
+        Ok(Outcome::Passed)
+    });
     steps.run("an earlier version", || skew::check(None));
     steps.finish()
 }

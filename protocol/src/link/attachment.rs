@@ -10,9 +10,9 @@ use alloc::vec::Vec;
 
 use bytes::{Buf, Bytes};
 
-use super::From;
 use super::to_client::{Record, StdinTaken, Submitted};
-use super::to_host::{ReaderAck, ReaderClose, ReaderOpen, Stdin, StdinEnd, Submit, ToHost};
+use super::to_host::{Cancel, ReaderAck, ReaderClose, ReaderOpen, Stdin, StdinEnd, Submit, ToHost};
+use super::{From, Level};
 use crate::id::{InvocationId, ReaderId, Seq};
 use crate::limits::{MAX_CHUNK, MAX_READERS, RECORD_COST, STDIN_WINDOW};
 
@@ -55,6 +55,8 @@ pub struct Attachment {
     /// In the order they were submitted: it is the order in which they are to run.
     unanswered: Vec<(Submit, Bytes)>,
     inputs: BTreeMap<InvocationId, Input>,
+    /// What is to be stopped, and how hard, and is not known to be over.
+    cancels: BTreeMap<InvocationId, Level>,
     readers: BTreeMap<ReaderId, Reader>,
     /// Readers closed lately: their last acknowledgement may have been lost with a link.
     closed: VecDeque<ReaderOpen>,
@@ -94,6 +96,13 @@ impl Attachment {
             };
             self.outbox.push_back((open.clone().into(), Bytes::new()));
             self.outbox.push_back((close.into(), Bytes::new()));
+        }
+        for (invocation, level) in &self.cancels {
+            let cancel = Cancel {
+                invocation: *invocation,
+                level: *level,
+            };
+            self.outbox.push_back((cancel.into(), Bytes::new()));
         }
         for input in self.inputs.values_mut() {
             input.sent = input.taken;
@@ -149,12 +158,26 @@ impl Attachment {
     pub fn refused(&mut self, invocation: InvocationId) {
         self.answered(invocation);
         self.inputs.remove(&invocation);
+        self.cancels.remove(&invocation);
     }
 
-    /// The invocation is over: its input is of no use.
+    /// Stops an invocation, or withdraws it while it waits: said on every link until it is over.
+    pub fn cancel(&mut self, invocation: InvocationId, level: Level) {
+        let wanted = self.cancels.entry(invocation).or_insert(level);
+        *wanted = level.max(*wanted);
+        self.say(Cancel { invocation, level }.into(), Bytes::new());
+    }
+
+    /// The invocation is over: its input and the wish to stop it are of no use.
     pub fn completed(&mut self, invocation: InvocationId) {
         self.answered(invocation);
         self.inputs.remove(&invocation);
+        self.left(invocation);
+    }
+
+    /// Nobody waits for the invocation any more: the wish to stop it is not said again.
+    pub fn left(&mut self, invocation: InvocationId) {
+        self.cancels.remove(&invocation);
     }
 
     fn answered(&mut self, invocation: InvocationId) {
@@ -418,6 +441,31 @@ mod tests {
             from: Seq(1),
         };
         attachment.submitted(&answer);
+        attachment.link_up();
+        assert!(drain(&mut attachment).is_empty());
+    }
+
+    #[test]
+    fn a_cancel_is_said_on_every_link_until_nobody_waits_any_more() {
+        let id = InvocationId(Uuid::from_u128(1));
+        let mut attachment = Attachment::default();
+        attachment.cancel(id, Level::Interrupt);
+        assert!(
+            drain(&mut attachment).is_empty(),
+            "nothing is sent without a link"
+        );
+        attachment.cancel(id, Level::Kill);
+        attachment.cancel(id, Level::Terminate);
+        for _ in 0..2 {
+            attachment.link_up();
+            let said = drain(&mut attachment);
+            assert!(
+                matches!(&said[..], [(ToHost::Cancel(cancel), _)] if cancel.level == Level::Kill),
+                "{said:?}"
+            );
+            attachment.link_down();
+        }
+        attachment.left(id);
         attachment.link_up();
         assert!(drain(&mut attachment).is_empty());
     }

@@ -183,6 +183,15 @@ mod tests {
     }
 
     #[test]
+    fn a_command_taken_up_again_keeps_what_was_received_with_the_rest() {
+        let mut cursor = Cursor::default();
+        cursor.caught_up(Seq(9), &[]);
+        cursor.begin(id(1), Seq(3));
+        assert!(!cursor.wants(Some(id(1)), Seq(9)));
+        assert!(cursor.wants(Some(id(1)), Seq(10)));
+    }
+
+    #[test]
     fn asking_again_for_what_was_received_changes_nothing() {
         let received = Cursor {
             base: Seq(20),

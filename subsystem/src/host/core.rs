@@ -284,6 +284,8 @@ impl Core {
             if let Some(ledger) = &mut self.ledger {
                 ledger.note(&Entry::Accepted { invocation, from });
             }
+            // Whoever comes for this command begins here.
+            self.places.note(self.log.end());
         }
         self.note_idleness();
         accepted

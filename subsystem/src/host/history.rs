@@ -1,17 +1,17 @@
 //! What a log tells of its session's invocations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use outlast_protocol::id::{InvocationId, Seq};
 use outlast_protocol::limits::MAX_OUTCOMES;
 use outlast_protocol::outcome::Outcome;
-use outlast_protocol::record::RecordKind;
+use outlast_protocol::record::{GapCause, RecordKind};
 
 use super::invocations::Invocations;
-use super::ledger::{Completed, Entry};
+use super::ledger::Entry;
 use super::outcomes::Outcomes;
-use crate::log::{From, Log, MAX_PAYLOAD, Record};
+use crate::log::{From, Log, MAX_PAYLOAD, Position, Record};
 
 /// The traces of one invocation.
 struct Trace {
@@ -82,9 +82,13 @@ impl History {
 
     /// Puts an end to what has none in the log: those who wait for one get it behind everything
     /// else, with the same number however often the log is read out.
-    pub(super) fn conclude(&mut self, log: &mut Log, reason: &str) {
+    pub(super) fn conclude(&mut self, log: &mut Log, reason: &str, cause: GapCause) {
+        if let Some(end) = self.noted_end() {
+            // Ends that were written down and have no record are told in place of the gap.
+            log.lose(end, cause);
+        }
         let ends = match &self.ledger {
-            Some(ledger) => self.ends_by_ledger(ledger, log.next(), reason),
+            Some(ledger) => self.ends_by_ledger(ledger, reason),
             None => self.ends_by_log(reason),
         };
         for (id, outcome) in ends {
@@ -93,48 +97,51 @@ impl History {
         }
     }
 
-    /// By what was written down: first what had ended and only its record is lost, then what ran,
-    /// then what waited.
-    fn ends_by_ledger(
-        &self,
-        ledger: &[Entry],
-        next: Seq,
-        reason: &str,
-    ) -> Vec<(InvocationId, Outcome)> {
-        let mut completed: BTreeMap<InvocationId, &Completed> = BTreeMap::new();
-        for entry in ledger {
-            if let Entry::Completed(end) = entry {
-                completed.insert(end.invocation, end);
-            }
-        }
+    /// The place behind the last end that was written down.
+    fn noted_end(&self) -> Option<Position> {
+        let ends = self
+            .ledger
+            .iter()
+            .flatten()
+            .filter_map(|entry| match entry {
+                Entry::Completed(end) => Some(Position {
+                    seq: end.seq.next(),
+                    offset: end.offset,
+                }),
+                Entry::Accepted { .. } => None,
+            });
+        ends.max_by_key(|end| end.seq)
+    }
+
+    /// By what was written down: first what ran, then what waited.
+    fn ends_by_ledger(&self, ledger: &[Entry], reason: &str) -> Vec<(InvocationId, Outcome)> {
+        let completed: BTreeSet<InvocationId> = ledger
+            .iter()
+            .filter(|entry| matches!(entry, Entry::Completed(_)))
+            .map(Entry::invocation)
+            .collect();
         let mut ends = Vec::new();
         for entry in ledger {
             let Entry::Accepted { invocation, .. } = entry else {
                 continue;
             };
             let trace = self.traces.get(invocation);
-            if trace.is_some_and(|trace| trace.completed) {
+            if completed.contains(invocation) || trace.is_some_and(|trace| trace.completed) {
                 continue;
             }
-            match (completed.get(invocation), trace) {
-                // Its record is there, or in a gap that has it.
-                (Some(end), _) if end.seq < next => {}
-                (Some(end), _) => ends.push((0, end.seq, *invocation, end.outcome.clone())),
-                (None, Some(trace)) => {
-                    let outcome = Outcome::SessionEnded(reason.to_owned());
-                    ends.push((1, trace.first, *invocation, outcome));
-                }
-                (None, None) => {
+            let (place, text) = match trace {
+                Some(trace) => (trace.first, reason.to_owned()),
+                None => {
                     let text = format!("{reason}; by its log the command had not begun");
-                    let outcome = Outcome::SessionEnded(text);
-                    ends.push((2, Seq(0), *invocation, outcome));
+                    (Seq(u64::MAX), text)
                 }
-            }
+            };
+            ends.push((place, *invocation, Outcome::SessionEnded(text)));
         }
         // What waited stays in its order.
-        ends.sort_by_key(|(class, seq, ..)| (*class, *seq));
+        ends.sort_by_key(|(place, ..)| *place);
         ends.into_iter()
-            .map(|(_, _, id, outcome)| (id, outcome))
+            .map(|(_, id, outcome)| (id, outcome))
             .collect()
     }
 
@@ -159,7 +166,7 @@ impl History {
         let mut invocations = Invocations::default();
         let mut outcomes = Outcomes::default();
         let ledger = self.ledger.iter().flatten();
-        let mut noted = std::collections::BTreeSet::new();
+        let mut noted = BTreeSet::new();
         for entry in ledger {
             match entry {
                 Entry::Accepted { invocation, from } => {
@@ -181,11 +188,12 @@ impl History {
 #[cfg(test)]
 mod tests {
     use outlast_protocol::outcome::ExitStatus;
-    use outlast_protocol::record::Stream;
+    use outlast_protocol::record::{Gap, Stream};
     use outlast_rendezvous::PrivateDirectory;
     use uuid::Uuid;
 
     use super::*;
+    use crate::host::ledger::Completed;
     use crate::log::Policy;
 
     const OUTPUT: RecordKind = RecordKind::Output(Stream::Stdout);
@@ -231,7 +239,7 @@ mod tests {
         let (mut log, cuts) = Log::recover(&world.directory).unwrap();
         assert_eq!(cuts, []);
         let mut history = History::of(&mut log, world.ledger.clone());
-        history.conclude(&mut log, "it died");
+        history.conclude(&mut log, "it died", GapCause::Storage);
         let mut cursor = log.cursor(From::Seq(world.log.next()));
         let mut added = Vec::new();
         while let Some(record) = log.read(&mut cursor, MAX_PAYLOAD).unwrap() {
@@ -316,13 +324,12 @@ mod tests {
             invocation: id(number),
             from: Seq(from),
         };
-        let outcome = Outcome::Ended(ExitStatus::Code(7));
         let ended = Completed {
             invocation: id(2),
             seq: Seq(4),
             offset: 0,
             time_ms: 9,
-            outcome: outcome.clone(),
+            outcome: Outcome::Ended(ExitStatus::Code(7)),
         };
         world.ledger = Some(vec![
             accepted(1, 1),
@@ -333,23 +340,28 @@ mod tests {
         ]);
         let (mut log, _) = Log::recover(&world.directory).unwrap();
         let mut history = History::of(&mut log, world.ledger.clone());
-        history.conclude(&mut log, "it died");
+        history.conclude(&mut log, "it died", GapCause::Storage);
         let mut cursor = log.cursor(From::Seq(Seq(4)));
         let mut ends = Vec::new();
         while let Some(record) = log.read(&mut cursor, MAX_PAYLOAD).unwrap() {
-            ends.push((record.invocation.unwrap(), record.seq, record.kind));
+            ends.push((record.invocation, record.seq, record.kind));
         }
         let waited = || {
             let text = "it died; by its log the command had not begun";
             RecordKind::Completed(Outcome::SessionEnded(text.into()))
         };
+        let gap = RecordKind::Gap(Gap {
+            first: Seq(4),
+            bytes: 0,
+            cause: GapCause::Storage,
+        });
         assert_eq!(
             ends,
             [
-                // Its record is the only thing the host did not get to.
-                (id(2), Seq(4), RecordKind::Completed(outcome)),
-                (id(4), Seq(5), waited()),
-                (id(3), Seq(6), waited()),
+                // Its record is the only thing the host did not get to: its outcome fills this.
+                (None, Seq(4), gap),
+                (Some(id(4)), Seq(5), waited()),
+                (Some(id(3)), Seq(6), waited()),
             ]
         );
         let (invocations, _) = history.recollect();

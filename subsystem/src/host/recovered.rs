@@ -17,7 +17,7 @@ use super::core::Session;
 use super::history::History;
 use super::ledger;
 use super::{accept, claimed, internal, listen, panics, release_standard_streams, report, storage};
-use crate::log::{Log, Policy};
+use crate::log::{GapCause, Log, Policy};
 use crate::refuse::refused;
 use crate::registry::{Entry, Meta};
 use crate::remains;
@@ -75,7 +75,12 @@ fn session(entry: &Entry, meta: Meta) -> Result<Rc<Session>, Refused> {
     // Without it the records have to tell all there is.
     let mut history = History::of(&mut log, ledger::read(entry.directory()).ok());
     if matches!(life, Life::Broken(_)) {
-        history.conclude(&mut log, &reason);
+        // What is known to have been and is not there.
+        let cause = match meta.buffering {
+            Buffering::Drop => GapCause::Quota,
+            Buffering::Spool | Buffering::Block => GapCause::Storage,
+        };
+        history.conclude(&mut log, &reason, cause);
     }
     Ok(Session::recovered(meta, life, log, history.recollect()))
 }

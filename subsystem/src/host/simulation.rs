@@ -295,6 +295,12 @@ impl Host {
         self.session.core().info()
     }
 
+    /// The oldest record there still is.
+    #[must_use]
+    pub fn first(&self) -> Seq {
+        self.session.core().log.first()
+    }
+
     /// The log's state of health.
     #[must_use]
     pub fn log_status(&self) -> Status {

@@ -14,6 +14,7 @@ use super::position::Position;
 use super::record::GapCause;
 use super::segment::Segment;
 use super::spool::Spool;
+use super::tail::Tail;
 
 /// Why nothing can be recovered.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +72,21 @@ impl Log {
         let mut log = Self::new(Policy::default(), Some(recovery.spool), recovery.end);
         log.lost = recovery.lost;
         Ok((log, recovery.cuts))
+    }
+
+    /// Takes note that there were records up to `end` that recovery did not find: they become a
+    /// gap, and what is appended comes behind them. To be called before anything is.
+    pub fn lose(&mut self, end: Position, cause: GapCause) {
+        let start = self.tail.end();
+        if start.seq < end.seq && self.tail.start() == start {
+            let end = Position {
+                offset: end.offset.max(start.offset),
+                ..end
+            };
+            self.lost.push(start, end, cause);
+            self.tail = Tail::new(end);
+            self.unwritten = end.seq;
+        }
     }
 }
 

@@ -3,51 +3,53 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 
-use super::{Mode, Network};
+use super::{End, Fate, Mode, Network, Way};
 
 /// One direction of a connection.
 struct Direction<'a> {
     from: &'a TcpStream,
     to: &'a TcpStream,
     counter: &'a AtomicU64,
-    is_down: bool,
+    way: Way,
     pending: Vec<u8>,
     ended: bool,
 }
 
-/// The connection is over, by an error or by the test's will: both sides are to be reset.
-struct Broken;
+/// The connection is over, by an error or by the test's will: what is to become of its ends.
+struct Broken(Fate);
 
 pub(super) fn run(
     network: &Network,
-    client: &TcpStream,
-    server: &TcpStream,
-    cut: &AtomicBool,
+    client: TcpStream,
+    server: TcpStream,
+    fate: &Mutex<Fate>,
     wake: &OwnedFd,
 ) {
-    let direction = |from, to, counter, is_down| Direction {
-        from,
-        to,
-        counter,
-        is_down,
-        pending: Vec::new(),
-        ended: false,
-    };
-    let up = direction(client, server, &network.up, false);
-    let down = direction(server, client, &network.down, true);
-    for socket in [client, server] {
+    for socket in [&client, &server] {
         let _ = socket.set_nonblocking(true);
         let _ = socket.set_nodelay(true);
     }
-    if carry(network, [up, down], cut, wake).is_err() {
-        reset(client);
-        reset(server);
+    let Err(Broken(fate)) = carry(network, &client, &server, fate, wake) else {
+        return;
+    };
+    let half = |resetting: TcpStream, silent: TcpStream| {
+        reset(&resetting);
+        network.keep_silent(silent);
+    };
+    match fate {
+        Fate::HalfOpen(End::Client) => half(client, server),
+        Fate::HalfOpen(End::Server) => half(server, client),
+        Fate::Lives | Fate::Cut => {
+            reset(&client);
+            reset(&server);
+        }
     }
 }
 
@@ -58,23 +60,45 @@ pub(super) fn reset(socket: &TcpStream) {
 
 fn carry(
     network: &Network,
-    mut directions: [Direction<'_>; 2],
-    cut: &AtomicBool,
+    client: &TcpStream,
+    server: &TcpStream,
+    fate: &Mutex<Fate>,
     wake: &OwnedFd,
 ) -> Result<(), Broken> {
+    let direction = |from, to, counter, way| Direction {
+        from,
+        to,
+        counter,
+        way,
+        pending: Vec::new(),
+        ended: false,
+    };
+    let mut directions = [
+        direction(client, server, &network.up, Way::Up),
+        direction(server, client, &network.down, Way::Down),
+    ];
     let mut pause = None;
     while directions.iter().any(|direction| !direction.ended) {
-        let moving = network.mode() != Mode::Stall && pause.is_none();
-        wait(&directions, wake, moving, pause.take());
-        if cut.load(Ordering::SeqCst) {
-            return Err(Broken);
+        let mode = network.mode();
+        let moving = pause.is_none();
+        wait(
+            &directions,
+            wake,
+            |way| moving && mode.passes(way),
+            pause.take(),
+        );
+        match *fate.lock().unwrap() {
+            Fate::Lives => {}
+            ended => return Err(Broken(ended)),
         }
         let mode = network.mode.read().unwrap();
-        if *mode == Mode::Stall || !moving {
+        if !moving {
             continue;
         }
         for direction in &mut directions {
-            direction.step(network, *mode)?;
+            if mode.passes(direction.way) {
+                direction.step(network, *mode)?;
+            }
         }
         if let Mode::Trickle { every, .. } = *mode {
             pause = Some(every);
@@ -85,11 +109,16 @@ fn carry(
 
 /// Waits for whatever can go on. A socket nobody wants anything from is left out, or its hang-up
 /// would wake this thread without end.
-fn wait(directions: &[Direction<'_>; 2], wake: &OwnedFd, moving: bool, pause: Option<Duration>) {
+fn wait(
+    directions: &[Direction<'_>; 2],
+    wake: &OwnedFd,
+    moves: impl Fn(Way) -> bool,
+    pause: Option<Duration>,
+) {
     let mut fds = vec![PollFd::new(wake, PollFlags::IN)];
     for direction in directions
         .iter()
-        .filter(|direction| moving && !direction.ended)
+        .filter(|direction| moves(direction.way) && !direction.ended)
     {
         if direction.pending.is_empty() {
             fds.push(PollFd::from_borrowed_fd(
@@ -135,13 +164,13 @@ impl Direction<'_> {
                 self.pending = buffer;
             }
             Err(error) if is_transient(&error) => {}
-            Err(_) => return Err(Broken),
+            Err(_) => return Err(Broken(Fate::Cut)),
         }
         Ok(())
     }
 
     fn send(&mut self, network: &Network) -> Result<(), Broken> {
-        let allowance = if self.is_down {
+        let allowance = if self.way == Way::Down {
             network.allowance_down()
         } else {
             None
@@ -157,12 +186,12 @@ impl Direction<'_> {
                     network.count(self.counter, count);
                 }
                 Err(error) if is_transient(&error) => {}
-                Err(_) => return Err(Broken),
+                Err(_) => return Err(Broken(Fate::Cut)),
             }
         }
-        if self.is_down && network.allowance_down() == Some(0) {
+        if self.way == Way::Down && network.allowance_down() == Some(0) {
             *network.cut_at.lock().unwrap() = None;
-            return Err(Broken);
+            return Err(Broken(Fate::Cut));
         }
         Ok(())
     }

@@ -49,6 +49,7 @@ impl Drop for Reader {
     fn drop(&mut self) {
         let mut inner = self.held.inner.borrow_mut();
         inner.readers.remove(&self.id);
+        inner.own.remove(&self.id);
         inner.attachment.close_reader(self.id);
         drop(inner);
         self.held.wake.notify_one();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use outlast_protocol::id::{ClientId, Lease, ReaderId, Seq};
+use outlast_protocol::id::{ClientId, InvocationId, Lease, ReaderId, Seq};
 use outlast_protocol::limits::{MAX_READERS, MAX_SKIPS, MIN_IDLE_TIMEOUT};
 use outlast_protocol::link::refusal::RefusalCode;
 use outlast_protocol::link::to_client::{Attached, Detached, Pong, Refused, Submitted, ToClient};
@@ -132,7 +132,11 @@ impl Conversation {
             }
             other if !self.session.core().holding.may_ask(lease) => {
                 let text = format!("a read-only attachment cannot {}", other.name());
-                self.refuse(refused(other.number(), RefusalCode::READ_ONLY, text));
+                let refusal = refused(other.number(), RefusalCode::READ_ONLY, text);
+                self.refuse(match subject(&other) {
+                    Some(invocation) => refusal.about(invocation.0),
+                    None => refusal,
+                });
             }
             ToHost::Submit(submit) => self.submit(&submit, &body),
             ToHost::Stdin(stdin) => self.stdin(&stdin, body),
@@ -358,6 +362,17 @@ impl Conversation {
                 self.refuse(refusal.about(cancel.invocation.0));
             }
         }
+    }
+}
+
+/// The invocation a request is about: who waits for it must hear of a refusal.
+fn subject(request: &ToHost) -> Option<InvocationId> {
+    match request {
+        ToHost::Submit(submit) => Some(submit.invocation),
+        ToHost::Stdin(stdin) => Some(stdin.invocation),
+        ToHost::StdinEnd(end) => Some(end.invocation),
+        ToHost::Cancel(cancel) => Some(cancel.invocation),
+        _ => None,
     }
 }
 
