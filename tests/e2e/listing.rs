@@ -120,11 +120,11 @@ fn running_command_is_named_and_nothing_expires_meanwhile() {
     let gate = outlast_tests::Gate::new();
     let script = format!("read -r _ <{}", gate.word());
     let output = world.outlast(&["invoke", "-s", "work", "-d", &script, "--output", "json"]);
-    let mut begun = only(output.success().json());
-    assert_eq!(begun["invocation_id"], begun["running"]);
-    assert_uuid(&take(&mut begun, "invocation_id"));
+    let mut started = only(output.success().json());
+    let invocation = take(&mut started, "invocation_id");
+    assert_eq!(started["running"], invocation, "nothing else runs there");
     for mut session in [
-        begun,
+        started,
         only(world.outlast(&["get", "server", "--output", "json"]).json()),
     ] {
         assert_uuid(&take(&mut session, "running"));
