@@ -288,6 +288,27 @@ mod tests {
         assert!(entries.contains(&completed(last, Outcome::NeverRan)));
     }
 
+    /// What a host of release 0.1.0 writes has to be read by every later one.
+    #[test]
+    fn the_ledger_of_the_first_release_is_read() {
+        let text = concat!(
+            "{\"format\":1}\n",
+            "{\"accepted\":{\"invocation\":\"00000000-0000-0000-0000-000000000001\",\"from\":7}}\n",
+            "{\"completed\":{\"invocation\":\"00000000-0000-0000-0000-000000000001\",\"seq\":9,",
+            "\"offset\":100,\"time_ms\":5,\"outcome\":{\"Ended\":{\"Code\":3}}}}\n",
+        );
+        let entries = [
+            accepted(1),
+            completed(1, Outcome::Ended(ExitStatus::Code(3))),
+        ];
+        assert_eq!(parse(text.as_bytes()).unwrap(), entries);
+        let mut written = head();
+        entries
+            .iter()
+            .for_each(|entry| write_line(entry, &mut written));
+        assert_eq!(String::from_utf8(written).unwrap(), text);
+    }
+
     #[test]
     fn foreign_files_are_named() {
         assert!(matches!(parse(b""), Err(LedgerError::Damaged)));
