@@ -17,8 +17,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::AbortHandle;
 
-use super::core::Session;
 use super::link::{self, Passed};
+use super::session::Session;
 use crate::refuse::refused;
 
 /// Relays that may be in their first seconds at the same time.

@@ -8,8 +8,8 @@ use outlast_protocol::outcome::{ExitStatus, Outcome};
 use outlast_protocol::record::{RecordKind, Stream};
 use outlast_rendezvous::failpoint;
 
-use super::core::Session;
 use super::invocations::Invocation;
+use super::session::Session;
 
 /// What comes next on a command's standard input.
 #[derive(Debug, PartialEq, Eq)]

@@ -11,8 +11,8 @@ use rustix::time::{
     timerfd_settime,
 };
 
-use super::core::Session;
 use super::descriptor::Descriptor;
+use super::session::Session;
 use super::standing::Verdict;
 
 /// Waits until the session is over and nobody wants anything of it any more.

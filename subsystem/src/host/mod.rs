@@ -24,6 +24,7 @@ mod progress;
 mod quotas;
 mod reader;
 mod recovered;
+mod session;
 mod shell;
 #[cfg(feature = "simulation")]
 pub mod simulation;
@@ -48,7 +49,7 @@ use tokio::net::UnixListener;
 use tokio::task::LocalSet;
 
 use self::clock::{Clock as _, SystemClock};
-use self::core::Session;
+use self::session::Session;
 use crate::refuse::{Explain, refused};
 use crate::registry::{Entry, MemoryKills, Meta, MetaLife, ProcessId};
 use crate::runspace::Runspace;

@@ -10,9 +10,9 @@ use outlast_protocol::link::to_host::Create;
 use outlast_protocol::session::INSTANCE_VARIABLE;
 use outlast_rendezvous::{PrivateDirectory, failpoint};
 
-use super::core::Session;
 use super::ledger::Ledger;
 use super::quotas::{self, Quotas};
+use super::session::Session;
 use super::surroundings::Surroundings;
 use super::{CREATE, storage};
 use crate::log::{Log, Policy, Share};

@@ -10,10 +10,10 @@ use rustix::fd::OwnedFd;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::core::Session;
 use super::course::NextInput;
 use super::descriptor::Descriptor;
 use super::progress::Wait;
+use super::session::Session;
 
 /// A task that records what comes out of one pipe, until the last writer is gone.
 pub(super) struct Drain {

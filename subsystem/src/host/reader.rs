@@ -108,9 +108,10 @@ impl Reader {
     /// The client consumed everything up to `seq`.
     pub(super) fn acknowledge(&mut self, seq: Seq) {
         let mut way = self.unacknowledged.borrow_mut();
-        while let Some(sent) = way.pop_front_if(|sent| sent.seq <= seq) {
+        while let Some(sent) = way.front().filter(|sent| sent.seq <= seq) {
             self.outstanding = self.outstanding.saturating_sub(sent.cost);
             self.consumed = sent.behind;
+            way.pop_front();
         }
     }
 

@@ -13,9 +13,9 @@ use rustix::fs::Mode;
 use tokio::net::UnixListener;
 use tokio::task::LocalSet;
 
-use super::core::Session;
 use super::history::History;
 use super::ledger;
+use super::session::Session;
 use super::{accept, claimed, internal, listen, panics, release_standard_streams, report, storage};
 use crate::log::{GapCause, Log, Policy};
 use crate::refuse::refused;

@@ -8,9 +8,9 @@ use outlast_protocol::record::Stream;
 use outlast_protocol::session::End;
 use tokio::time::Instant;
 
-use super::core::Session;
 use super::invocations::Invocation;
 use super::pipes::{Drain, Feed};
+use super::session::Session;
 use crate::runspace::{CLOSING, Event, Pipes, Runspace, StartSpec};
 
 /// How long a timed-out command has after the interrupt, and again after SIGTERM.

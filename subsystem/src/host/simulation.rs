@@ -25,11 +25,11 @@ use outlast_rendezvous::{DirectoryError, PrivateDirectory};
 use tokio::sync::watch;
 
 use super::clock::Clock;
-use super::core::Session;
 use super::course::NextInput;
 use super::ledger::Ledger;
 use super::link::machine::Link as Machine;
 use super::progress::Wait;
+use super::session::Session;
 use super::standing::Verdict;
 use super::surroundings::Surroundings;
 use crate::log::{Cursor, Log, MAX_PAYLOAD, Policy, Record, Status};

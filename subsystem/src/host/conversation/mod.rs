@@ -17,8 +17,8 @@ use outlast_protocol::link::to_host::{CONFIRMS, ToHost};
 use outlast_protocol::message::DecodeError;
 use outlast_protocol::session::{Holder, SessionInfo};
 
-use crate::host::core::Session;
 use crate::host::reader::Reader;
+use crate::host::session::Session;
 use crate::refuse::refused;
 
 /// Whether a link goes on after a message.

@@ -14,7 +14,7 @@ use outlast_protocol::link::to_client::{Pong, ToClient};
 
 use super::outbox::Outbox;
 use crate::host::conversation::{Conversation, Turn};
-use crate::host::core::Session;
+use crate::host::session::Session;
 
 /// Output is fetched from the log only while less than this waits to be written.
 const ENOUGH: usize = 256 * 1024;

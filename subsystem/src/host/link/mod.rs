@@ -13,8 +13,8 @@ use rustix::fd::OwnedFd;
 use tokio::time::Instant;
 
 use self::machine::Link;
-use super::core::Session;
 use super::descriptor::Descriptor;
+use super::session::Session;
 
 /// Time for what is left to say after the conversation is over.
 const FAREWELL: Duration = Duration::from_secs(5);
