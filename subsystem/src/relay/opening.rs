@@ -4,9 +4,9 @@
 use std::mem::MaybeUninit;
 use std::time::{Duration, Instant};
 
-use outlast_rendezvous::start::connect;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use rustix::fs::{AtFlags, statat};
 use rustix::io::Errno;
 
 use crate::registry::{Entry, HostState};
@@ -17,6 +17,10 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Returns when the session's host listens, is gone, or does not start its shell; at the latest
 /// after `most`.
 pub(super) fn wait(entry: &Entry, most: Duration) {
+    // As a rule it listens: nothing more is asked, least of all its attention.
+    if !is_opening(entry) {
+        return;
+    }
     let deadline = Instant::now() + most;
     let changes = changes(entry).ok();
     while is_opening(entry) && Instant::now() < deadline {
@@ -39,15 +43,22 @@ pub(super) fn wait(entry: &Entry, most: Duration) {
 
 /// Whether there is a host that does not listen yet.
 fn is_opening(entry: &Entry) -> bool {
+    if has_socket(entry) {
+        return false;
+    }
     let starting = match entry.meta() {
         // Its life is written down as begun a moment before it listens.
         Ok(meta) => meta.life.is_live(),
         // Its host has the lock already, and writes that file next.
         Err(_) => true,
     };
-    starting
-        && entry.host() == HostState::Lives
-        && connect(entry.directory(), Entry::SOCKET).is_err()
+    starting && entry.host() == HostState::Lives
+}
+
+/// A socket has its name from the moment on when it can be connected to.
+fn has_socket(entry: &Entry) -> bool {
+    let flags = AtFlags::SYMLINK_NOFOLLOW;
+    statat(entry.directory().fd(), Entry::SOCKET, flags).is_ok()
 }
 
 /// The socket appears, the directory goes, or the lock is closed: each is worth a look.
