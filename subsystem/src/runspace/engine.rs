@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::bash::Bash;
+use super::sh::Sh;
 use super::error::StartError;
 use super::spec::{Command, Configuration, RunspaceSpec};
 
@@ -26,7 +27,7 @@ pub(super) struct Job {
 
 /// A kind of shell. Its driver speaks the same lines on the same FIFOs as all others:
 /// it reads `NUMBER:FLAGS` from `control` and writes `opened`, `running NUMBER`,
-/// `completed NUMBER STATUS` and `rescued` to `status`; a last word `resume` asks for
+/// `completed NUMBER STATUS` and `rescued [PID]` to `status`; a last word `resume` asks for
 /// [`Engine::job`] with `resume` set next time.
 pub(super) trait Engine {
     fn launch(&self, spec: &RunspaceSpec) -> Launch;
@@ -44,5 +45,6 @@ pub(super) trait Engine {
 pub(super) fn engine(configuration: Configuration) -> &'static dyn Engine {
     match configuration {
         Configuration::Bash => &Bash,
+        Configuration::Sh => &Sh,
     }
 }

@@ -13,6 +13,7 @@ mod fifo;
 mod invocation;
 mod prompt;
 mod quote;
+mod sh;
 mod shell;
 mod spec;
 mod status;
@@ -54,6 +55,8 @@ pub struct Runspace {
     engine: &'static dyn Engine,
     directory: PathBuf,
     shell: Shell,
+    /// The process that runs the invocations: the shell, or a copy of it that goes on for it.
+    driver: u32,
     terminal: Terminal,
     status: StatusChannel,
     /// Held in both directions: the driver never sees the end of it while we live.
@@ -83,6 +86,7 @@ impl Runspace {
         let (terminal, shell_end) = Terminal::open().map_err(OpenFailure::Terminal)?;
         let shell = Shell::spawn(&spec, &launch, shell_end)?;
         let mut runspace = Self {
+            driver: shell.pid(),
             engine,
             directory: spec.directory,
             shell,
@@ -172,7 +176,7 @@ impl Runspace {
         let (invocation, pipes) = Invocation::prepare(&self.directory, number, start.stdin, &job)?;
         let stdin = if start.stdin { "i" } else { "" };
         self.order = format!("%{number}:{stdin}{}\n", job.flags);
-        self.began = Beginning::now(self.shell.pid());
+        self.began = Beginning::now(self.driver);
         self.stop = None;
         self.argv = matches!(start.command, Command::Argv(_));
         rustix::io::write(&self.control, self.order.as_bytes()).map_err(|error| {
@@ -221,7 +225,11 @@ impl Runspace {
                     let _ = rustix::io::write(&self.control, self.order.as_bytes());
                 }
             }
-            Report::Rescued => {
+            Report::Rescued { driver } => {
+                // Anybody may write to the FIFO; only what is of the session can be meant.
+                if let Some(driver) = driver.filter(|it| tree::is_of(*it, self.shell.pid())) {
+                    self.driver = driver;
+                }
                 let _ = fs::remove_file(self.directory.join("state"));
             }
             Report::Running { number } => {

@@ -13,6 +13,8 @@ use outlast_protocol::outcome::ExitStatus;
 pub enum Configuration {
     /// An interactive bash with the user's login files.
     Bash,
+    /// A POSIX shell, dash or busybox ash, with the user's login files.
+    Sh,
 }
 
 /// How to open a runspace.

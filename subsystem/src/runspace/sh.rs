@@ -1,0 +1,137 @@
+//! The engine for a POSIX shell: dash or busybox ash, whichever `sh` is. What happens in the
+//! shell is in `drivers/sh.sh`.
+
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+
+use std::ffi::OsString;
+
+use super::engine::{Engine, Job, Launch};
+use super::error::StartError;
+use super::quote::{base_name, quote, words};
+use super::spec::{Command, RunspaceSpec};
+
+const DRIVER: &[u8] = include_bytes!("../../drivers/sh.sh");
+
+/// The shell reads its commands from the file `turns`; to begin with, the driver.
+const START: &str = "exec <\"$0\" >/dev/null 2>&1; exec sh -i";
+const TURN: &str = "eval \"${__outlast_turn-$__outlast_boot}\"\n";
+/// The shell reads the file by blocks, and drops a block when it is thrown back to top level
+/// before it has opened the file anew. So often that can happen in a row is more than often.
+const TURNS: usize = 64 << 10;
+
+/// The files of the user's that an interactive login reads, at top level.
+const OPENING: &[u8] = br#"
+{
+  [ ! -r /etc/profile ] || command . /etc/profile
+  [ ! -r ~/.profile ] || command . ~/.profile
+  if [ -n "${ENV-}" ]; then
+    eval "__outlast_start=\"$ENV\""
+    [ ! -r "$__outlast_start" ] || command . "$__outlast_start"
+  fi
+} <>/dev/tty >&0 2>&0
+__outlast_enter 0
+eval "$__outlast_loop"
+"#;
+
+pub(super) struct Sh;
+
+impl Engine for Sh {
+    fn launch(&self, spec: &RunspaceSpec) -> Launch {
+        let directory = spec.directory.as_os_str().as_bytes();
+        let mut environment = spec.environment.clone();
+        // The shell would read it before the login files, and before the driver.
+        let env = environment.iter().find(|(name, _)| name == "ENV");
+        let env = env.map(|(_, value)| value.clone());
+        environment.retain(|(name, _)| name != "ENV");
+        let boot = [b". ", quote(&[directory, b"/init"].concat()).as_slice()].concat();
+        environment.push(("__outlast_boot".into(), OsString::from_vec(boot)));
+        let turns = spec.directory.join("turns").into_os_string();
+        Launch {
+            program: "sh",
+            arguments: vec!["-c".into(), START.into(), turns],
+            environment,
+            files: vec![
+                ("init".to_owned(), init(directory, env)),
+                (
+                    "turns".to_owned(),
+                    TURN.repeat(TURNS / TURN.len()).into_bytes(),
+                ),
+            ],
+        }
+    }
+
+    /// It has no prompt of its own to be brought back from.
+    fn reenter(&self) -> &'static [u8] {
+        b""
+    }
+
+    fn job(
+        &self,
+        directory: &Path,
+        number: u64,
+        command: &Command,
+        resume: bool,
+    ) -> Result<Job, StartError> {
+        let script = format!("{number}.sh");
+        match command {
+            Command::Script(text) => Ok(Job {
+                files: vec![(script, resumed(text, resume))],
+                flags: "",
+            }),
+            Command::Argv(argv) => {
+                if argv.is_empty() {
+                    return Err(StartError::NoCommand);
+                }
+                Ok(Job {
+                    files: vec![(script, resumed(&words(argv)?, resume))],
+                    flags: "",
+                })
+            }
+            Command::File {
+                script: text,
+                args,
+                name,
+            } => {
+                let file = format!("{number}-{}", base_name(name));
+                let mut call = b"__outlast_call ".to_vec();
+                call.extend(quote(directory.join(&file).as_os_str().as_bytes()));
+                call.push(b' ');
+                call.extend(words(args)?);
+                call.push(b'\n');
+                Ok(Job {
+                    files: vec![
+                        (file, resumed(text, resume)),
+                        (format!("{number}.args"), call),
+                    ],
+                    flags: "a",
+                })
+            }
+        }
+    }
+}
+
+fn init(directory: &[u8], env: Option<OsString>) -> Vec<u8> {
+    let mut init = b"unset __outlast_boot\n__outlast_dir=".to_vec();
+    init.extend(quote(directory));
+    init.push(b'\n');
+    init.extend_from_slice(DRIVER);
+    if let Some(env) = env {
+        init.extend_from_slice(b"export ENV=");
+        init.extend(quote(env.as_bytes()));
+        init.push(b'\n');
+    }
+    init.extend_from_slice(OPENING);
+    init
+}
+
+/// The script, with the options on that the driver had to put off. On its first line, so that
+/// the lines have their numbers.
+fn resumed(script: &[u8], resume: bool) -> Vec<u8> {
+    let resume: &[u8] = if resume {
+        b"eval \"$__outlast_resume\"; "
+    } else {
+        b""
+    };
+    [resume, script, b"\n"].concat()
+}
