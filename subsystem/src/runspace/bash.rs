@@ -27,9 +27,18 @@ else
 fi
 "#;
 
+#[derive(Debug)]
 pub(super) struct Bash;
 
 impl Engine for Bash {
+    fn name(&self) -> &'static str {
+        "bash"
+    }
+
+    fn login_shells(&self) -> &'static [&'static str] {
+        &["bash", "rbash"]
+    }
+
     fn launch(&self, spec: &RunspaceSpec) -> Launch {
         let directory = spec.directory.as_os_str().as_bytes();
         let boot = boot(directory);
@@ -43,7 +52,6 @@ impl Engine for Bash {
         environment.push(("HISTFILE".into(), history));
         environment.push(("PROMPT_COMMAND".into(), OsStr::from_bytes(&boot).to_owned()));
         Launch {
-            program: "bash",
             arguments: ["--noprofile", "--login", "-i"]
                 .map(OsString::from)
                 .to_vec(),

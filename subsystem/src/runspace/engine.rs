@@ -3,14 +3,11 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::bash::Bash;
-use super::sh::Sh;
 use super::error::StartError;
-use super::spec::{Command, Configuration, RunspaceSpec};
+use super::spec::{Command, RunspaceSpec};
 
 /// How to start the shell.
 pub(super) struct Launch {
-    pub(super) program: &'static str,
     pub(super) arguments: Vec<OsString>,
     pub(super) environment: Vec<(OsString, OsString)>,
     /// Files to write into the directory first.
@@ -29,7 +26,19 @@ pub(super) struct Job {
 /// it reads `NUMBER:FLAGS` from `control` and writes `opened`, `running NUMBER`,
 /// `completed NUMBER STATUS` and `rescued [PID]` to `status`; a last word `resume` asks for
 /// [`Engine::job`] with `resume` set next time.
-pub(super) trait Engine {
+pub(super) trait Engine: std::fmt::Debug + Sync {
+    /// What the configuration is called.
+    fn name(&self) -> &'static str;
+    /// The package that brings the shell where it is missing.
+    fn package(&self) -> &'static str {
+        self.name()
+    }
+    /// The file to run, looked for in PATH.
+    fn program(&self) -> &'static str {
+        self.name()
+    }
+    /// Names of login shells (of their files) whose owners get this one if they ask for none.
+    fn login_shells(&self) -> &'static [&'static str];
     fn launch(&self, spec: &RunspaceSpec) -> Launch;
     /// The line that brings a shell at its prompt back to the driver.
     fn reenter(&self) -> &'static [u8];
@@ -40,11 +49,4 @@ pub(super) trait Engine {
         command: &Command,
         resume: bool,
     ) -> Result<Job, StartError>;
-}
-
-pub(super) fn engine(configuration: Configuration) -> &'static dyn Engine {
-    match configuration {
-        Configuration::Bash => &Bash,
-        Configuration::Sh => &Sh,
-    }
 }

@@ -7,6 +7,7 @@
 
 mod attend;
 mod bash;
+mod configuration;
 mod engine;
 mod error;
 mod fifo;
@@ -31,12 +32,13 @@ use std::time::Duration;
 use outlast_protocol::outcome::ExitStatus;
 use rustix::process::Signal;
 
+pub use self::configuration::Configuration;
 use self::engine::{Engine, Launch};
 pub use self::error::{OpenError, OpenFailure, StartError};
 use self::invocation::Invocation;
 use self::prompt::Prompt;
 use self::shell::Shell;
-pub use self::spec::{Command, Configuration, Event, Pipes, RunspaceSpec, StartSpec};
+pub use self::spec::{Command, Event, Pipes, RunspaceSpec, StartSpec};
 use self::status::{Report, StatusChannel};
 use self::stop::{Stop, Strays};
 use self::terminal::Terminal;
@@ -80,11 +82,11 @@ pub struct Runspace {
 impl Runspace {
     /// Starts the shell and waits until the user's own files have been read.
     pub async fn open(spec: RunspaceSpec) -> Result<Self, OpenError> {
-        let engine = engine::engine(spec.configuration);
+        let engine = spec.configuration.engine();
         let launch = engine.launch(&spec);
         let channels = prepare(&spec.directory, &launch).map_err(OpenFailure::Directory)?;
         let (terminal, shell_end) = Terminal::open().map_err(OpenFailure::Terminal)?;
-        let shell = Shell::spawn(&spec, &launch, shell_end)?;
+        let shell = Shell::spawn(&spec, engine, &launch, shell_end)?;
         let mut runspace = Self {
             driver: shell.pid(),
             engine,

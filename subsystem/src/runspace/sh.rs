@@ -34,9 +34,22 @@ __outlast_enter 0
 eval "$__outlast_loop"
 "#;
 
+#[derive(Debug)]
 pub(super) struct Sh;
 
 impl Engine for Sh {
+    fn name(&self) -> &'static str {
+        "sh"
+    }
+
+    fn package(&self) -> &'static str {
+        "dash"
+    }
+
+    fn login_shells(&self) -> &'static [&'static str] {
+        &["sh", "dash", "ash"]
+    }
+
     fn launch(&self, spec: &RunspaceSpec) -> Launch {
         let directory = spec.directory.as_os_str().as_bytes();
         let mut environment = spec.environment.clone();
@@ -48,7 +61,6 @@ impl Engine for Sh {
         environment.push(("__outlast_boot".into(), OsString::from_vec(boot)));
         let turns = spec.directory.join("turns").into_os_string();
         Launch {
-            program: "sh",
             arguments: vec!["-c".into(), START.into(), turns],
             environment,
             files: vec![

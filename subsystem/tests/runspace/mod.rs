@@ -74,13 +74,22 @@ impl Bench {
     }
 
     pub(crate) async fn open_within(home: Home, open_timeout: Duration) -> Result<Self, OpenError> {
+        Self::open_as("bash", home, open_timeout).await
+    }
+
+    /// Opens the configuration of that name.
+    pub(crate) async fn open_as(
+        configuration: &str,
+        home: Home,
+        open_timeout: Duration,
+    ) -> Result<Self, OpenError> {
         let variables = [
             ("HOME", home.path().as_os_str().to_owned()),
             ("PATH", std::env::var_os("PATH").unwrap()),
             ("TERM", OsString::from("xterm-256color")),
         ];
         let spec = RunspaceSpec {
-            configuration: Configuration::Bash,
+            configuration: Configuration::named(configuration).unwrap(),
             directory: home.path().join(".runspace"),
             environment: variables.map(|(name, value)| (name.into(), value)).to_vec(),
             working_directory: home.path().to_owned(),
