@@ -15,6 +15,16 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
 use tokio::io::{Interest, unix::AsyncFd};
 
+/// Programs in this directory of the home are found before all others.
+pub(crate) const PROGRAMS: &str = ".programs";
+
+fn path(home: &Home) -> OsString {
+    let mut path = home.path().join(PROGRAMS).into_os_string();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap());
+    path
+}
+
 pub(crate) struct Home(tempfile::TempDir);
 
 impl Home {
@@ -85,7 +95,7 @@ impl Bench {
     ) -> Result<Self, OpenError> {
         let variables = [
             ("HOME", home.path().as_os_str().to_owned()),
-            ("PATH", std::env::var_os("PATH").unwrap()),
+            ("PATH", path(&home)),
             ("TERM", OsString::from("xterm-256color")),
         ];
         let spec = RunspaceSpec {
