@@ -1,15 +1,16 @@
 # Outlast's driver for the POSIX shells dash and busybox ash: the host runs invocations in this
 # shell, one after the other.
 #
-# These shells have no hook at their prompt, so they never come to one: their standard input is
-# the file `turns`, full of lines that all say the same, to go on with the driver. That is only
-# for what throws the shell back to top level; else the driver loops. Every turn opens the file
-# anew, from its beginning, so that it never ends.
+# These shells have no hook at their prompt, so they never come to one: they are not interactive,
+# and the driver is a loop.
 #
 # An error (`set -u`, `${x:?}`, syntax) is caught by `command .`, and by an error of our own
 # making `exit` unwinds functions and loops: the shell stays what it is. Only what cannot be
 # caught (`set -e`, `\exit`, an `exec` that fails) ends the process. Its last act, the EXIT trap,
 # is then to go on in a copy of itself, which has all but the job table, and to wait for that.
+#
+# Job control is on in visits only: with it, dash tells of jobs on the standard error of scripts
+# and forgets them. So background jobs of scripts ignore ^C, as scripts' do.
 #
 # Nothing stays open between uses: children see descriptors 0, 1 and 2 only. What the driver
 # writes to is opened with `<>`, which does not wait for a reader: the host may be gone.
@@ -31,14 +32,14 @@ __outlast_exit() {
   __outlast_last=$?
   case $- in *x*) { __outlast_was=x; set +x; } 2>/dev/null ;; esac
   if ! __outlast_is_driver || [ -z "$__outlast_running" ]; then
-    if [ $# -gt 0 ]; then command exit "$1"; else command exit "$__outlast_last"; fi
+    if [ "$#" -gt 0 ]; then command exit "$1"; fi
+    command exit "$__outlast_last"
   fi
-  if [ $# -eq 0 ]; then set -- "$__outlast_last"; fi
+  if [ "$#" -eq 0 ]; then set -- "$__outlast_last"; fi
   case $1 in
     *[!0-9]* | '')
-      # Let the shell say what is wrong.
-      __outlast_last=0
-      (command trap - EXIT; command exit "$1") || __outlast_last=$? ;;
+      command printf '%s: exit: Illegal number: %s\n' "$0" "$1" >&2
+      __outlast_last=2 ;;
     *) __outlast_last=$(($1 & 255)) ;;
   esac
   __outlast_leave "$__outlast_last"
@@ -47,15 +48,15 @@ __outlast_exit() {
 # An EXIT trap of the user's waits for the real end of the shell, and where there would be no
 # trap, there is ours. In a copy of the shell it is the real one.
 __outlast_trap() {
-  if [ $# -eq 0 ]; then __outlast_list_traps; return; fi
+  if [ "$#" -eq 0 ]; then __outlast_list_traps; return; fi
   if ! __outlast_is_driver; then command trap "$@"; return; fi
   case $1 in -[a-z]*) command trap "$@"; return ;; --) shift ;; esac
   local action=-
   case $1 in
-    *[!0-9]* | '') if [ $# -gt 1 ]; then action=$1; shift; fi ;;
+    *[!0-9]* | '') if [ "$#" -gt 1 ]; then action=$1; shift; fi ;;
   esac
   local status=0
-  while [ $# -gt 0 ]; do
+  while [ "$#" -gt 0 ]; do
     case $1:$action in
       0:- | EXIT:- | exit:-) __outlast_farewell= ;;
       0:* | EXIT:* | exit:*) __outlast_farewell=$action ;;
@@ -90,7 +91,8 @@ __outlast_pressed() {
   fi
 }
 
-# The host's last resort, on a signal that nobody uses: it also ends what ignores SIGINT.
+# The host's last resort, on a signal that nobody uses (STKFLT, which has no name here): it also
+# ends what ignores SIGINT.
 __outlast_killed() {
   if __outlast_is_driver && [ -n "$__outlast_running" ]; then __outlast_leave 137; fi
 }
@@ -103,15 +105,16 @@ __outlast_hung_up() { if __outlast_is_driver; then __outlast_running=; command e
 
 __outlast_set_traps() {
   command trap 'eval "$__outlast_bye"' EXIT
-  command trap __outlast_killed STKFLT
-  command trap __outlast_recalled PWR
+  command trap __outlast_killed 16
+  command trap __outlast_recalled 30
 }
 
 # First thing after an invocation: $1 is its status. The options that would disturb the driver
 # are set again at the beginning of the next script.
 __outlast_enter() {
   __outlast_resume=
-  case $-$__outlast_was in *x*) { set +x; } 2>/dev/null; __outlast_resume='set -x; ' ;; esac
+  case $-$__outlast_was in *x*) set +x; __outlast_resume='set -x; ' ;; esac
+  case $- in *m*) set +m ;; esac
   case $-$__outlast_was in *v*) set +v; __outlast_resume="${__outlast_resume}set -v; " ;; esac
   case $-$__outlast_was in *e*) set +e; __outlast_resume="${__outlast_resume}set -e; " ;; esac
   case $-$__outlast_was in *u*) set +u; __outlast_resume="${__outlast_resume}set -u; " ;; esac
@@ -125,9 +128,6 @@ __outlast_enter() {
   if [ -z "$__outlast_opened" ]; then
     __outlast_opened=1
     __outlast_tell "opened $__outlast_flag"
-  elif [ -z "$__outlast_running" ]; then
-    # Thrown back while it waited for work, perhaps with half a line read.
-    __outlast_tell again
   elif [ -n "$__outlast_visiting" ] && [ -z "$__outlast_exit" ]; then
     __outlast_last=$1
     __outlast_count=$((__outlast_count + 1))
@@ -139,17 +139,18 @@ __outlast_enter() {
   __outlast_exit=
 }
 
+# The host holds the terminal. With SIGHUP ignored, only this tells that it is gone.
+__outlast_is_hosted() { [ -p "$__outlast_dir/control" ] && { { true; } <>/dev/tty; } 2>/dev/null; }
+
 # Waits for work: a line %NUMBER:FLAGS, `i` for standard input, `a` for arguments, `T` for the
 # terminal as standard streams, `v` for a visit, with a number for its next prompt.
 __outlast_wait() {
   while :; do
-    # The host held the terminal. With SIGHUP ignored, only this tells that it is gone.
-    { { true; } <>/dev/tty; } 2>/dev/null || return 1
+    __outlast_is_hosted || return 1
     until { IFS= command read -r __outlast_line <"$__outlast_dir/control"; } 2>/dev/null; do
-      # No FIFO: the host is gone. Else it was a signal, which may have come between two bytes
-      # of the line: what was read of it is lost.
-      [ -p "$__outlast_dir/control" ] || return 1
-      { { true; } <>/dev/tty; } 2>/dev/null || return 1
+      # If it was a signal, it may have come between two bytes of the line: what was read of it
+      # is lost.
+      __outlast_is_hosted || return 1
       __outlast_tell again
     done
     # The rest of such a line is dropped, and so is one that was said again needlessly.
@@ -163,6 +164,7 @@ __outlast_wait() {
   done
   if [ "$__outlast_number" -gt "$__outlast_latest" ]; then __outlast_visiting=; fi
   __outlast_running=$__outlast_number __outlast_latest=$__outlast_number
+  if [ "$__outlast_pid" != "$$" ]; then command printf '%s\n' "$__outlast_number" >|"$__outlast_dir/number"; fi
   __outlast_path=$__outlast_dir/$__outlast_number
   __outlast_in=/dev/null __outlast_out=$__outlast_path.out __outlast_err=$__outlast_path.err
   __outlast_start=$__outlast_path.sh
@@ -240,9 +242,7 @@ __outlast_is_complete() {
 }
 
 # What is at the end of the process: nothing to go on for, or a copy that goes on.
-__outlast_can_rescue() {
-  [ -n "$__outlast_running" ] && [ -p "$__outlast_dir/control" ] && { { true; } <>/dev/tty; } 2>/dev/null
-}
+__outlast_can_rescue() { [ -n "$__outlast_running" ] && __outlast_is_hosted; }
 
 # The copy has no traps but those that are ignored. That of SIGINT must not end what waits for it.
 __outlast_keep_traps() {
@@ -256,27 +256,32 @@ __outlast_become() {
   command trap __outlast_pressed INT
   command trap __outlast_hung_up HUP
   command . "$__outlast_dir/traps"
-  command rm -f "$__outlast_dir/traps"
   __outlast_tell "rescued $__outlast_pid"
 }
 
+# The streams are changed by `exec`, as busybox ash takes back what a group redirects before it runs
+# the EXIT trap of a subshell.
 __outlast_loop='while __outlast_wait; do
   case $__outlast_flags in
-    *v*) {
+    *v*)
+      exec <>/dev/tty >&0 2>&0
+      set -m
       case $__outlast_resume in *e*) ;; *) __outlast_status_is "$__outlast_last" ;; esac
-      command eval "$__outlast_resume$__outlast_text"
-    } <>/dev/tty >&0 2>&0 ;;
-    *) {
+      command eval "$__outlast_resume$__outlast_text" ;;
+    *)
+      exec <"$__outlast_in" >"$__outlast_out" 2>"$__outlast_err"
       __outlast_tell "running $__outlast_running"
-      command . "$__outlast_start"
-    } <"$__outlast_in" >"$__outlast_out" 2>"$__outlast_err" ;;
+      command . "$__outlast_start" ;;
   esac
-  __outlast_enter "$?"
+  { __outlast_status=$?; case $- in *x*) set +x; __outlast_was=x ;; esac; } 2>/dev/null
+  exec </dev/null >/dev/null 2>&1
+  __outlast_enter "$__outlast_status"
 done
 __outlast_running=
 command exit 129'
 
-# At the top level of the process that ends.
+# At the top level of the process that ends. A copy of busybox ash has no last act: what waits for
+# it takes over then, with the state that it had when it ended itself.
 __outlast_bye='__outlast_status=$?
 case $- in *x*) { __outlast_was=$-; set +x; } 2>/dev/null ;; *) __outlast_was=$- ;; esac
 set +eu
@@ -285,13 +290,19 @@ if __outlast_can_rescue; then
   __outlast_exit=${__outlast_exit:-$__outlast_status}
   set +m
   __outlast_keep_traps
-  ( __outlast_become; __outlast_enter "$__outlast_status"; eval "$__outlast_loop" )
-  command exit "$?"
+  while :; do
+    ( __outlast_become; __outlast_enter "$__outlast_status"; eval "$__outlast_loop" )
+    __outlast_exit=$?
+    if [ -z "$__outlast_is_ash" ]; then command exit "$__outlast_exit"; fi
+    __outlast_is_hosted || break
+    IFS= command read -r __outlast_running <"$__outlast_dir/number"
+    __outlast_latest=$__outlast_running
+  done
 fi
 eval "$__outlast_farewell"'
 
-__outlast_turn='__outlast_status=$?; exec <"$__outlast_dir/turns"; __outlast_enter "$__outlast_status"; eval "$__outlast_loop"'
-
+# Of the two, only busybox ash has this.
+if command eval '[[ a = a ]]' 2>/dev/null; then __outlast_is_ash=1; else __outlast_is_ash=; fi
 __outlast_pid=$$ __outlast_latest=0 __outlast_running= __outlast_exit= __outlast_was= __outlast_resume=
 __outlast_farewell= __outlast_opened= __outlast_visiting= __outlast_reading= __outlast_count=0
 __outlast_last=0 __outlast_text= __outlast_kept= __outlast_flags= __outlast_number=0

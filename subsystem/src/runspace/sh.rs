@@ -1,7 +1,7 @@
 //! The engine for a POSIX shell: dash or busybox ash, whichever `sh` is. What happens in the
 //! shell is in `drivers/sh.sh`.
 
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use std::ffi::OsString;
@@ -13,12 +13,8 @@ use super::spec::{Command, RunspaceSpec};
 
 const DRIVER: &[u8] = include_bytes!("../../drivers/sh.sh");
 
-/// The shell reads its commands from the file `turns`; to begin with, the driver.
-const START: &str = "exec <\"$0\" >/dev/null 2>&1; exec sh -i";
-const TURN: &str = "eval \"${__outlast_turn-$__outlast_boot}\"\n";
-/// The shell reads the file by blocks, and drops a block when it is thrown back to top level
-/// before it has opened the file anew. So often that can happen in a row is more than often.
-const TURNS: usize = 64 << 10;
+/// What the shell says outside of invocations is for nobody.
+const START: &str = "exec </dev/null >/dev/null 2>&1; . \"$1\"";
 
 /// The files of the user's that an interactive login reads, at top level.
 const OPENING: &[u8] = br#"
@@ -53,23 +49,16 @@ impl Engine for Sh {
     fn launch(&self, spec: &RunspaceSpec) -> Launch {
         let directory = spec.directory.as_os_str().as_bytes();
         let mut environment = spec.environment.clone();
-        // The shell would read it before the login files, and before the driver.
+        // Read by interactive shells, which it is for the user.
         let env = environment.iter().find(|(name, _)| name == "ENV");
         let env = env.map(|(_, value)| value.clone());
         environment.retain(|(name, _)| name != "ENV");
-        let boot = [b". ", quote(&[directory, b"/init"].concat()).as_slice()].concat();
-        environment.push(("__outlast_boot".into(), OsString::from_vec(boot)));
-        let turns = spec.directory.join("turns").into_os_string();
+        let script = spec.directory.join("init").into_os_string();
         Launch {
-            arguments: vec!["-c".into(), START.into(), turns],
+            // With this `$0`, which it cannot change later.
+            arguments: vec!["-c".into(), START.into(), "sh".into(), script],
             environment,
-            files: vec![
-                ("init".to_owned(), init(directory, env)),
-                (
-                    "turns".to_owned(),
-                    TURN.repeat(TURNS / TURN.len()).into_bytes(),
-                ),
-            ],
+            files: vec![("init".to_owned(), init(directory, env))],
         }
     }
 
@@ -124,7 +113,7 @@ impl Engine for Sh {
 }
 
 fn init(directory: &[u8], env: Option<OsString>) -> Vec<u8> {
-    let mut init = b"unset __outlast_boot\n__outlast_dir=".to_vec();
+    let mut init = b"set --\n__outlast_dir=".to_vec();
     init.extend(quote(directory));
     init.push(b'\n');
     init.extend_from_slice(DRIVER);
