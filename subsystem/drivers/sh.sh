@@ -24,6 +24,9 @@ __outlast_is_driver() { __outlast_me; [ "$__outlast_self" = "$__outlast_pid" ]; 
 # Ends the running invocation with status $1: an error unwinds all that `command .` began.
 __outlast_leave() {
   __outlast_exit=$1
+  # Or the error would end the process.
+  __outlast_was=$__outlast_was$-
+  set +e
   { : "${__outlast_never:?}"; } 2>/dev/null
 }
 
