@@ -52,6 +52,7 @@ impl Reader {
             (From::Start, None) => Start::Start,
             (From::Seq(seq), _) => at(seq),
             (From::Tail(count), _) => Start::Tail(count),
+            (From::Bytes(bytes), _) => Start::Bytes(bytes),
         };
         let cursor = core.log.cursor(start);
         let consumed = cursor.position();

@@ -33,6 +33,7 @@ pub(super) fn command(submit: &Submit, body: &Bytes) -> Result<Command, String> 
         }
         Kind::Argv if arguments.is_empty() => return Err("the argument vector is empty".to_owned()),
         Kind::Argv => Command::Argv(arguments),
+        Kind::Visit => return Err("visits are not possible here".to_owned()),
     })
 }
 
