@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::engine::{Engine, Job, Launch};
 use super::error::StartError;
-use super::quote::quote;
+use super::quote::{base_name, line, quote, words};
 use super::spec::{Command, RunspaceSpec};
 
 const DRIVER: &[u8] = include_bytes!("../../drivers/bash.sh");
@@ -178,33 +178,4 @@ fn is_blank(script: &[u8]) -> bool {
         let line = line.trim_ascii();
         line.is_empty() || line.starts_with(b"#")
     })
-}
-
-fn words(words: &[Vec<u8>]) -> Result<Vec<u8>, StartError> {
-    if words.iter().flatten().any(|byte| *byte == 0) {
-        return Err(StartError::Nul);
-    }
-    Ok(words
-        .iter()
-        .map(|word| quote(word))
-        .collect::<Vec<_>>()
-        .join(&b' '))
-}
-
-fn line(command: &[Vec<u8>]) -> Result<Vec<u8>, StartError> {
-    if command.is_empty() {
-        return Err(StartError::NoCommand);
-    }
-    words(command)
-}
-
-/// What the script is called, so that `$0` and error lines tell; safe as part of a file name.
-fn base_name(name: &[u8]) -> String {
-    let name = name.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-    let safe = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_+,@".contains(byte) || *byte == b'.';
-    name.iter()
-        .filter(|byte| safe(byte))
-        .take(64)
-        .map(|byte| char::from(*byte))
-        .collect()
 }

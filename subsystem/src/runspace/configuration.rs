@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use super::bash::Bash;
 use super::engine::Engine;
+use super::zsh::Zsh;
 
 /// All there are, in the order in which a default is looked for.
-static ENGINES: [&dyn Engine; 1] = [&Bash];
+static ENGINES: [&dyn Engine; 2] = [&Bash, &Zsh];
 
 /// The kind of shell in a runspace.
 #[derive(Clone, Copy, Debug)]

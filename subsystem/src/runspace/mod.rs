@@ -20,6 +20,7 @@ mod status;
 mod stop;
 mod terminal;
 mod tree;
+mod zsh;
 
 use std::collections::VecDeque;
 use std::fs;

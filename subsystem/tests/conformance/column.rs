@@ -3,15 +3,17 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Column {
     Bash,
+    Zsh,
 }
 
-pub(crate) const COLUMNS: &[Column] = &[Column::Bash];
+pub(crate) const COLUMNS: &[Column] = &[Column::Bash, Column::Zsh];
 
 impl Column {
     /// What its session configuration is called.
     pub(crate) fn configuration(self) -> &'static str {
         match self {
             Self::Bash => "bash",
+            Self::Zsh => "zsh",
         }
     }
 
@@ -19,6 +21,7 @@ impl Column {
     pub(crate) fn startup_file(self) -> &'static str {
         match self {
             Self::Bash => ".bash_profile",
+            Self::Zsh => ".zshrc",
         }
     }
 
@@ -26,13 +29,14 @@ impl Column {
     pub(crate) fn history_file(self) -> &'static str {
         match self {
             Self::Bash => ".bash_history",
+            Self::Zsh => ".zhistory",
         }
     }
 
     /// Whether a text written for the shells of the Bourne family is its language.
     pub(crate) fn is_bourne(self) -> bool {
         match self {
-            Self::Bash => true,
+            Self::Bash | Self::Zsh => true,
         }
     }
 }

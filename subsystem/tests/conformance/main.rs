@@ -48,6 +48,7 @@ macro_rules! columns {
 
 columns! {
     bash: Bash,
+    zsh: Zsh,
 }
 
 fn table() -> Vec<Case> {

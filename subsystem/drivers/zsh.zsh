@@ -1,0 +1,191 @@
+# Outlast's driver for zsh: the host runs invocations in this shell, one after the other.
+#
+# Sourced from the first start-up file, before the user's own, with __outlast_dir set. The work
+# is done by an entry of `sched`, which zsh evaluates before a prompt, at top level: a `typeset`
+# in an invocation is global. It loops: tell the host how the last invocation ended, wait on a
+# FIFO for the next, source its file. `always` catches what an invocation is thrown out by
+# (^C, an expansion error, our own `exit`); what gets past it shows a prompt, and the widget
+# zle-line-init comes back from there.
+#
+# Nothing may rely on a command that the user can redefine, hence `builtin`, nor on an option:
+# functions set their own. Nothing stays open between uses: children see descriptors 0, 1 and
+# 2 only. What the driver writes to is opened with `<>`, which does not wait for a reader: the
+# host may be gone.
+
+builtin zmodload zsh/sched zsh/parameter zsh/zleparameter
+
+__outlast_tell() { builtin print -r -- "$1" 1<>"$__outlast_dir/status"; }
+
+# Ends the running invocation with status $1 and keeps this process, and so its job table: an
+# error unwinds functions, loops, sourced files, evals and traps.
+__outlast_leave() {
+  __outlast_exit=$1
+  { : ${__outlast_nothing:?} } 2>/dev/null
+}
+
+# The host's last resort, on a signal that nobody uses: it also ends what ignores SIGINT.
+__outlast_killed() {
+  [[ -z $__outlast_running || $ZSH_SUBSHELL -ne 0 ]] || __outlast_leave 137
+}
+
+# `exit` ends the invocation, not the session. In a subshell it is the real one.
+exit() {
+  builtin local __outlast_last=$?
+  if [[ $ZSH_SUBSHELL -ne 0 || -z $__outlast_running ]]; then
+    [[ $# -ne 0 ]] || builtin set -- $__outlast_last
+    builtin exit "$@"
+  elif [[ $# -gt 1 ]]; then
+    builtin print -ru2 "exit: too many arguments"
+    builtin return 1
+  fi
+  [[ $# -eq 0 ]] || __outlast_last=$(($1 & 255))
+  __outlast_leave $__outlast_last
+}
+logout() { exit "$@"; }
+bye() { exit "$@"; }
+
+# Waits for work: a line %NUMBER:FLAGS, `i` for standard input, `a` for an arguments file.
+__outlast_wait() {
+  builtin emulate -L zsh
+  builtin setopt no_err_exit no_err_return no_xtrace unset
+  builtin local line= IFS= got
+  while builtin true; do
+    # The host held the terminal. With SIGHUP ignored, only this tells that it is gone.
+    [[ -t 0 || -t 2 ]] || __outlast_end
+    got=1
+    { builtin read -r line <"$__outlast_dir/control"; got=$? } always {
+      [[ $TRY_BLOCK_INTERRUPT -eq 0 ]] || got=130
+      TRY_BLOCK_ERROR=0 TRY_BLOCK_INTERRUPT=0
+    }
+    # What was read of a line when a signal came is lost.
+    if [[ $got -gt 128 ]]; then __outlast_tell again; builtin continue; fi
+    # The end of the file, or no file: the host is gone.
+    [[ $got -eq 0 ]] || __outlast_end
+    # The rest of such a line is dropped, and so is one that was said again needlessly.
+    [[ $line == %<->:* ]] || builtin continue
+    line=${line#%}
+    [[ ${line%%:*} -le $__outlast_latest ]] || builtin break
+  done
+  __outlast_running=${line%%:*} __outlast_latest=${line%%:*}
+  __outlast_file=$__outlast_dir/$__outlast_running.zsh
+  __outlast_words=()
+  __outlast_input=/dev/null
+  [[ $line != *:*i* ]] || __outlast_input=$__outlast_dir/$__outlast_running.in
+  [[ $line != *:*a* ]] || builtin . "$__outlast_dir/$__outlast_running.args"
+}
+
+# The hang-up that follows must not cut a trap of the user's short.
+__outlast_end() {
+  builtin trap '' HUP
+  builtin unsetopt check_jobs check_running_jobs
+  builtin exit 129
+}
+
+# First thing after an invocation: $1 is its status.
+__outlast_enter() {
+  builtin emulate -L zsh
+  builtin setopt no_err_exit no_err_return no_xtrace unset
+  builtin local opened=
+  __outlast_sort_traps
+  __outlast_anchor
+  if [[ -z $__outlast_opened ]]; then
+    __outlast_opened=1
+    __outlast_tell "opened${__outlast_resume:+ resume}"
+  elif [[ -n $__outlast_running ]]; then
+    builtin local exit_status=${__outlast_exit:-$1}
+    # `source` makes it of an error that it was thrown out by; a script's would be 1.
+    [[ -n $__outlast_exit || $1 -ne 126 || $__outlast_failed -eq 126 ]] || exit_status=1
+    __outlast_tell "completed $__outlast_running $exit_status${__outlast_resume:+ resume}"
+    __outlast_running= __outlast_exit= __outlast_failed=0
+  else
+    # Thrown back while it waited for work, perhaps with half a line read.
+    __outlast_tell again
+  fi
+}
+
+# Sorts what `trap` listed. A DEBUG trap must not fire for the driver, so it is set again inside
+# the next script; with a ZERR trap of the user's, ours stays away.
+__outlast_sort_traps() {
+  builtin local -a words
+  builtin local -i i
+  words=(${(z)__outlast_seen})
+  __outlast_farewell_now= __outlast_error_now= __outlast_debug_now=
+  for ((i = 1; i + 3 <= $#words; i++)); do
+    [[ $words[i] == trap && $words[i+1] == -- ]] || builtin continue
+    case $words[i+3] in
+      EXIT) __outlast_farewell_now=${(Q)words[i+2]} ;;
+      ZERR) __outlast_error_now=${(Q)words[i+2]} ;;
+      DEBUG)
+        __outlast_debug_now=1
+        __outlast_resume+="\\builtin trap -- ${words[i+2]} DEBUG; " ;;
+    esac
+  done
+  if [[ -n ${functions[TRAPDEBUG]-} ]]; then
+    __outlast_debug_now=1
+    __outlast_resume+="TRAPDEBUG() { ${functions[TRAPDEBUG]}
+}; "
+  fi
+}
+
+# The hooks that bring the shell back here. The user's own widget runs after ours.
+__outlast_anchor() {
+  [[ ${precmd_functions[(Ie)__outlast_precmd]-0} -ne 0 ]] || precmd_functions+=(__outlast_precmd)
+  if [[ ${widgets[zle-line-init]-} != user:__outlast_line_init ]]; then
+    __outlast_users_init=${${widgets[zle-line-init]-}#user:}
+    builtin zle -N zle-line-init __outlast_line_init
+  fi
+}
+
+__outlast_precmd() {
+  builtin emulate -L zsh
+  [[ "$zsh_scheduled_events" == *__outlast_settle* ]] || builtin sched +0 "$__outlast_loop"
+}
+
+# A prompt that nobody asked for: the empty line takes the shell back to the driver, and is
+# kept in no history.
+__outlast_line_init() {
+  BUFFER=
+  builtin zle .accept-line
+}
+
+# What the host types when it finds the shell at a prompt in the middle of an invocation.
+__outlast_reenter() {
+  __outlast_exit=${__outlast_exit:-$?}
+  __outlast_anchor
+}
+
+__outlast_latest=0 __outlast_running= __outlast_exit= __outlast_resume= __outlast_opened=
+__outlast_failed=0 __outlast_status=0 __outlast_seen= __outlast_users_init= __outlast_words=()
+__outlast_file= __outlast_input= __outlast_farewell= __outlast_option=
+__outlast_farewell_now= __outlast_error_now= __outlast_debug_now=
+# `.` itself fails when its file does: that is no failure of the user's.
+__outlast_fail='__outlast_last=$?
+if [[ $ZSH_SUBSHELL -eq 0 && -n $__outlast_running && ${ZSH_EVAL_CONTEXT-} == *:file* ]]; then
+  __outlast_failed=$__outlast_last
+  if [[ -o errexit ]]; then \builtin unsetopt errexit; __outlast_resume_errexit=1; __outlast_leave $__outlast_last; fi
+fi'
+__outlast_on_error='\builtin eval "$__outlast_fail"'
+# Evaluated at top level, for what a function cannot do: options and traps stay. Held open in
+# both directions all the while, the FIFO neither blocks nor keeps anything.
+__outlast_settle='__outlast_resume=
+if [[ -o xtrace ]]; then \builtin unsetopt xtrace; __outlast_resume+="\\builtin setopt xtrace; "; fi
+for __outlast_option in errexit errreturn verbose allexport; do
+  if [[ -o $__outlast_option ]]; then \builtin unsetopt $__outlast_option; __outlast_resume="\\builtin setopt $__outlast_option; $__outlast_resume"; fi
+done
+if [[ -n $__outlast_resume_errexit ]]; then __outlast_resume_errexit=; __outlast_resume="\\builtin setopt errexit; $__outlast_resume"; fi
+{ \builtin trap >&0; \builtin print -n "\0" >&0; IFS= \builtin read -r -d "" __outlast_seen } <>"$__outlast_dir/loop"
+__outlast_enter $__outlast_status
+if [[ -n $__outlast_debug_now ]]; then \builtin trap - DEBUG; fi
+if [[ -z $__outlast_error_now ]]; then \builtin trap "$__outlast_on_error" ZERR; fi'
+__outlast_resume_errexit=
+__outlast_loop='__outlast_status=$?; \builtin eval "$__outlast_settle"
+while __outlast_wait; do
+  {
+    { __outlast_tell "running $__outlast_running"; \builtin . "$__outlast_file" "${__outlast_words[@]}" } <"$__outlast_input" >|"$__outlast_dir/$__outlast_running.out" 2>|"$__outlast_dir/$__outlast_running.err"
+  } always {
+    __outlast_status=$? TRY_BLOCK_ERROR=0 TRY_BLOCK_INTERRUPT=0
+    \builtin eval "$__outlast_settle"
+  }
+done'
+builtin trap '__outlast_killed' STKFLT
+builtin sched +0 "$__outlast_loop"
