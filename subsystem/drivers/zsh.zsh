@@ -20,7 +20,16 @@ __outlast_tell() { builtin print -r -- "$1" 1<>"$__outlast_dir/status"; }
 # error unwinds functions, loops, sourced files, evals and traps.
 __outlast_leave() {
   __outlast_exit=$1
+  if [[ -o errexit ]]; then
+    builtin unsetopt errexit
+    __outlast_resume_errexit=1
+  fi
   { : ${__outlast_nothing:?} } 2>/dev/null
+}
+
+# The host's ^C. Left to itself zsh would end the innermost loop, or only the job.
+__outlast_interrupted() {
+  [[ -z $__outlast_running || $ZSH_SUBSHELL -ne 0 ]] || __outlast_leave 130
 }
 
 # The host's last resort, on a signal that nobody uses: it also ends what ignores SIGINT.
@@ -81,11 +90,16 @@ __outlast_end() {
   builtin exit 129
 }
 
+# An EXIT trap of the user's is out of zsh's sight while one of our functions runs.
+__outlast_zshexit() {
+  [[ -z $__outlast_farewell || -n $__outlast_running ]] || builtin eval "$__outlast_farewell"
+  __outlast_farewell=
+}
+
 # First thing after an invocation: $1 is its status.
 __outlast_enter() {
   builtin emulate -L zsh
   builtin setopt no_err_exit no_err_return no_xtrace unset
-  builtin local opened=
   __outlast_sort_traps
   __outlast_anchor
   if [[ -z $__outlast_opened ]]; then
@@ -109,17 +123,20 @@ __outlast_sort_traps() {
   builtin local -a words
   builtin local -i i
   words=(${(z)__outlast_seen})
-  __outlast_farewell_now= __outlast_error_now= __outlast_debug_now=
+  __outlast_farewell= __outlast_error_now= __outlast_debug_now= __outlast_int_now=
   for ((i = 1; i + 3 <= $#words; i++)); do
     [[ $words[i] == trap && $words[i+1] == -- ]] || builtin continue
     case $words[i+3] in
-      EXIT) __outlast_farewell_now=${(Q)words[i+2]} ;;
-      ZERR) __outlast_error_now=${(Q)words[i+2]} ;;
+      EXIT) __outlast_farewell=${(Q)words[i+2]} ;;
+      ERR|ZERR) [[ ${(Q)words[i+2]} == $__outlast_on_error ]] || __outlast_error_now=1 ;;
+      INT) __outlast_int_now=1 ;;
       DEBUG)
         __outlast_debug_now=1
         __outlast_resume+="\\builtin trap -- ${words[i+2]} DEBUG; " ;;
     esac
   done
+  [[ -z ${functions[TRAPZERR]-} ]] || __outlast_error_now=1
+  [[ -z ${functions[TRAPINT]-} ]] || __outlast_int_now=1
   if [[ -n ${functions[TRAPDEBUG]-} ]]; then
     __outlast_debug_now=1
     __outlast_resume+="TRAPDEBUG() { ${functions[TRAPDEBUG]}
@@ -130,6 +147,7 @@ __outlast_sort_traps() {
 # The hooks that bring the shell back here. The user's own widget runs after ours.
 __outlast_anchor() {
   [[ ${precmd_functions[(Ie)__outlast_precmd]-0} -ne 0 ]] || precmd_functions+=(__outlast_precmd)
+  [[ ${zshexit_functions[(Ie)__outlast_zshexit]-0} -ne 0 ]] || zshexit_functions+=(__outlast_zshexit)
   if [[ ${widgets[zle-line-init]-} != user:__outlast_line_init ]]; then
     __outlast_users_init=${${widgets[zle-line-init]-}#user:}
     builtin zle -N zle-line-init __outlast_line_init
@@ -157,14 +175,14 @@ __outlast_reenter() {
 __outlast_latest=0 __outlast_running= __outlast_exit= __outlast_resume= __outlast_opened=
 __outlast_failed=0 __outlast_status=0 __outlast_seen= __outlast_users_init= __outlast_words=()
 __outlast_file= __outlast_input= __outlast_farewell= __outlast_option=
-__outlast_farewell_now= __outlast_error_now= __outlast_debug_now=
+__outlast_error_now= __outlast_debug_now= __outlast_int_now=
 # `.` itself fails when its file does: that is no failure of the user's.
 __outlast_fail='__outlast_last=$?
 if [[ $ZSH_SUBSHELL -eq 0 && -n $__outlast_running && ${ZSH_EVAL_CONTEXT-} == *:file* ]]; then
   __outlast_failed=$__outlast_last
-  if [[ -o errexit ]]; then \builtin unsetopt errexit; __outlast_resume_errexit=1; __outlast_leave $__outlast_last; fi
+  [[ ! -o errexit ]] || __outlast_leave ${__outlast_exit:-$__outlast_last}
 fi'
-__outlast_on_error='\builtin eval "$__outlast_fail"'
+__outlast_on_error='{ \builtin eval "$__outlast_fail" } 2>/dev/null'
 # Evaluated at top level, for what a function cannot do: options and traps stay. Held open in
 # both directions all the while, the FIFO neither blocks nor keeps anything.
 __outlast_settle='__outlast_resume=
@@ -176,7 +194,8 @@ if [[ -n $__outlast_resume_errexit ]]; then __outlast_resume_errexit=; __outlast
 { \builtin trap >&0; \builtin print -n "\0" >&0; IFS= \builtin read -r -d "" __outlast_seen } <>"$__outlast_dir/loop"
 __outlast_enter $__outlast_status
 if [[ -n $__outlast_debug_now ]]; then \builtin trap - DEBUG; fi
-if [[ -z $__outlast_error_now ]]; then \builtin trap "$__outlast_on_error" ZERR; fi'
+if [[ -z $__outlast_error_now ]]; then \builtin trap "$__outlast_on_error" ZERR; fi
+if [[ -z $__outlast_int_now ]]; then \builtin trap __outlast_interrupted INT; fi'
 __outlast_resume_errexit=
 __outlast_loop='__outlast_status=$?; \builtin eval "$__outlast_settle"
 while __outlast_wait; do
