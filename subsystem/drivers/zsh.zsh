@@ -182,7 +182,7 @@ if [[ $ZSH_SUBSHELL -eq 0 && -n $__outlast_running && ${ZSH_EVAL_CONTEXT-} == *:
   __outlast_failed=$__outlast_last
   [[ ! -o errexit ]] || __outlast_leave ${__outlast_exit:-$__outlast_last}
 fi'
-__outlast_on_error='{ \builtin eval "$__outlast_fail" } 2>/dev/null'
+__outlast_on_error='{ \builtin eval "$__outlast_fail"; } 2>/dev/null'
 # Evaluated at top level, for what a function cannot do: options and traps stay. Held open in
 # both directions all the while, the FIFO neither blocks nor keeps anything.
 __outlast_settle='__outlast_resume=
@@ -191,7 +191,7 @@ for __outlast_option in errexit errreturn verbose allexport; do
   if [[ -o $__outlast_option ]]; then \builtin unsetopt $__outlast_option; __outlast_resume="\\builtin setopt $__outlast_option; $__outlast_resume"; fi
 done
 if [[ -n $__outlast_resume_errexit ]]; then __outlast_resume_errexit=; __outlast_resume="\\builtin setopt errexit; $__outlast_resume"; fi
-{ \builtin trap >&0; \builtin print -n "\0" >&0; IFS= \builtin read -r -d "" __outlast_seen } <>"$__outlast_dir/loop"
+{ \builtin trap >&0; \builtin print -n "\0" >&0; IFS= \builtin read -r -d "" __outlast_seen; } <>"$__outlast_dir/loop"
 __outlast_enter $__outlast_status
 if [[ -n $__outlast_debug_now ]]; then \builtin trap - DEBUG; fi
 if [[ -z $__outlast_error_now ]]; then \builtin trap "$__outlast_on_error" ZERR; fi
@@ -200,7 +200,7 @@ __outlast_resume_errexit=
 __outlast_loop='__outlast_status=$?; \builtin eval "$__outlast_settle"
 while __outlast_wait; do
   {
-    { __outlast_tell "running $__outlast_running"; \builtin . "$__outlast_file" "${__outlast_words[@]}" } <"$__outlast_input" >|"$__outlast_dir/$__outlast_running.out" 2>|"$__outlast_dir/$__outlast_running.err"
+    { __outlast_tell "running $__outlast_running"; \builtin . "$__outlast_file" "${__outlast_words[@]}"; } <"$__outlast_input" >|"$__outlast_dir/$__outlast_running.out" 2>|"$__outlast_dir/$__outlast_running.err"
   } always {
     __outlast_status=$? TRY_BLOCK_ERROR=0 TRY_BLOCK_INTERRUPT=0
     \builtin eval "$__outlast_settle"

@@ -63,7 +63,7 @@ tests! {
             "ksharrays", "shwordsplit", "xtrace", "nounset", "errexit", "errreturn", "noclobber", "noglob", "globsubst",
             "extendedglob", "warncreateglobal", "localoptions", "localtraps", "posixbuiltins", "posixtraps", "allexport",
             "kshglob", "nullglob", "cshnullcmd", "shnullcmd", "rcquotes", "rcexpandparam", "printexitvalue", "verbose",
-            "nomultios", "nofunctionargzero", "evallineno", "nohup", "nomonitor", "autocd", "pathdirs", "posixidentifiers",
+            "nomultios", "ignorebraces", "cshjunkieloops", "nofunctionargzero", "evallineno", "nohup", "nomonitor", "autocd", "pathdirs", "posixidentifiers",
         ] {
             let ran = bench.run(&format!("setopt {options}")).await;
             assert_eq!(ran.status, Code(0), "{options}: {}", ran.err());
