@@ -5,7 +5,8 @@
 # in an invocation is global. It loops: tell the host how the last invocation ended, wait on a
 # FIFO for the next, source its file. `always` catches what an invocation is thrown out by
 # (^C, an expansion error, our own `exit`); what gets past it shows a prompt, and the widget
-# zle-line-init comes back from there.
+# zle-line-init comes back from there. When somebody visits the terminal the loop ends, so that the
+# prompt appears; before the next one a precmd hook makes an entry that asks the host again.
 #
 # Nothing may rely on a command that the user can redefine, hence `builtin`, nor on an option:
 # functions set their own. Nothing stays open between uses: children see descriptors 0, 1 and
@@ -29,12 +30,12 @@ __outlast_leave() {
 
 # The host's ^C. Left to itself zsh would end the innermost loop, or only the job.
 __outlast_interrupted() {
-  [[ -z $__outlast_running || $ZSH_SUBSHELL -ne 0 ]] || __outlast_leave 130
+  [[ -z $__outlast_running || -n $__outlast_visit || $ZSH_SUBSHELL -ne 0 ]] || __outlast_leave 130
 }
 
 # The host's last resort, on a signal that nobody uses: it also ends what ignores SIGINT.
 __outlast_killed() {
-  [[ -z $__outlast_running || $ZSH_SUBSHELL -ne 0 ]] || __outlast_leave 137
+  [[ -z $__outlast_running || -n $__outlast_visit || $ZSH_SUBSHELL -ne 0 ]] || __outlast_leave 137
 }
 
 # `exit` ends the invocation, not the session. In a subshell it is the real one.
@@ -73,14 +74,95 @@ __outlast_wait() {
     # The rest of such a line is dropped, and so is one that was said again needlessly.
     [[ $line == %<->:* ]] || builtin continue
     line=${line#%}
+    [[ -z $__outlast_visit || $line != $__outlast_running:v$__outlast_asked ]] || builtin return 1
     [[ ${line%%:*} -le $__outlast_latest ]] || builtin break
   done
+  if [[ -n $__outlast_visit ]]; then
+    __outlast_visit=
+    __outlast_give_back
+  fi
   __outlast_running=${line%%:*} __outlast_latest=${line%%:*}
   __outlast_file=$__outlast_dir/$__outlast_running.zsh
   __outlast_words=()
   __outlast_input=/dev/null
+  __outlast_output=$__outlast_dir/$__outlast_running.out
+  __outlast_stderr=$__outlast_dir/$__outlast_running.err
   [[ $line != *:*i* ]] || __outlast_input=$__outlast_dir/$__outlast_running.in
+  if [[ $line == *:*T* ]]; then
+    __outlast_input=/dev/tty __outlast_output=/dev/tty __outlast_stderr=/dev/tty
+  fi
   [[ $line != *:*a* ]] || builtin . "$__outlast_dir/$__outlast_running.args"
+  [[ $line == *:*v* ]] || builtin return 0
+  __outlast_visit=1
+  __outlast_receive
+  __outlast_tell "running $__outlast_running"
+  builtin return 1
+}
+
+# What an invocation is lent: the variable or exported function $1 with the value $2. What was
+# there before comes back when it is over.
+__outlast_lend() {
+  builtin local name=$1 was
+  if [[ $name == BASH_FUNC_*%% ]]; then
+    name=${${name#BASH_FUNC_}%\%\%}
+    __outlast_lent+="builtin unset -f -- ${(qq)name}"$'\n'
+    (( ! ${+functions[$name]} )) || __outlast_lent+="functions[${(b)name}]=${(qq)functions[$name]}"$'\n'
+    builtin eval "function ${(qq)name} $2"
+    builtin return
+  fi
+  if [[ ${(Pt)name} == *readonly* ]]; then
+    __outlast_refused+="$name is a read-only variable"$'\n'
+    builtin return
+  fi
+  was=$(builtin typeset -p -- "$name" 2>/dev/null)
+  __outlast_lent+="builtin unset -v -- $name"$'\n'
+  # Without -g it would be a local variable of the function that gives it back.
+  [[ -z $was ]] || __outlast_lent+="builtin ${was/#typeset /typeset -g }"$'\n'
+  builtin export "$name=$2"
+}
+
+__outlast_give_back() {
+  [[ -n $__outlast_lent ]] || builtin return 0
+  builtin eval "$__outlast_lent" 2>/dev/null
+  __outlast_lent= __outlast_refused=
+}
+
+# Makes the prompt ready for a visitor.
+__outlast_receive() {
+  builtin local map
+  for map in emacs viins vicmd; do
+    builtin bindkey -M $map '\e[27;5;82~' .accept-line
+    builtin bindkey -M $map '\e[27;5;83~' __outlast_recall
+    builtin bindkey -M $map '\e[27;5;84~' __outlast_restore_line
+    builtin bindkey -M $map '\e[27;5;85~' __outlast_end_of_file
+  done
+  builtin zle -N __outlast_recall
+  builtin zle -N __outlast_restore_line
+  builtin zle -N __outlast_end_of_file
+}
+
+# The host wants the shell back for an invocation: puts a half-typed line away, with the lines
+# before it that are not complete either.
+__outlast_recall() {
+  [[ -z $PREBUFFER$BUFFER ]] || __outlast_line=$PREBUFFER$BUFFER __outlast_point=$((${#PREBUFFER} + CURSOR))
+  BUFFER=
+  if [[ $CONTEXT == start ]]; then builtin zle .accept-line; else builtin zle .send-break; fi
+}
+
+__outlast_restore_line() {
+  [[ -n $__outlast_line ]] || builtin return 0
+  BUFFER=$__outlast_line$BUFFER CURSOR=$__outlast_point
+  __outlast_line=
+}
+
+# Control-D. At the end of an empty line it leaves; else it is the key that it is.
+__outlast_end_of_file() {
+  if [[ -n $BUFFER || $CONTEXT != start ]]; then
+    __outlast_tell 'end key'
+  else
+    __outlast_exit=$__outlast_status
+    __outlast_tell 'end visit'
+  fi
 }
 
 # The hang-up that follows must not cut a trap of the user's short.
@@ -105,7 +187,13 @@ __outlast_enter() {
   if [[ -z $__outlast_opened ]]; then
     __outlast_opened=1
     __outlast_tell "opened${__outlast_resume:+ resume}"
+  elif [[ -n $__outlast_visit && -z $__outlast_exit ]]; then
+    # A number that was not used before: an order given to an earlier asking is stale.
+    __outlast_asked=$((__outlast_asked + 1))
+    __outlast_tell "prompt $__outlast_running $__outlast_asked"
   elif [[ -n $__outlast_running ]]; then
+    __outlast_visit=
+    __outlast_give_back
     builtin local exit_status=${__outlast_exit:-$1}
     # `source` makes it of an error that it was thrown out by; a script's would be 1.
     [[ -n $__outlast_exit || $1 -ne 126 || $__outlast_failed -eq 126 ]] || exit_status=1
@@ -162,6 +250,10 @@ __outlast_precmd() {
 # A prompt that nobody asked for: the empty line takes the shell back to the driver, and is
 # kept in no history.
 __outlast_line_init() {
+  if [[ -n $__outlast_visit && -z $__outlast_exit ]]; then
+    [[ -z $__outlast_users_init ]] || "$__outlast_users_init" "$@"
+    builtin return
+  fi
   BUFFER=
   builtin zle .accept-line
 }
@@ -173,12 +265,14 @@ __outlast_reenter() {
 }
 
 __outlast_latest=0 __outlast_running= __outlast_exit= __outlast_resume= __outlast_opened=
+__outlast_visit= __outlast_asked=0 __outlast_line= __outlast_point=0 __outlast_lent= __outlast_refused=
+__outlast_output= __outlast_stderr=
 __outlast_failed=0 __outlast_status=0 __outlast_seen= __outlast_users_init= __outlast_words=()
 __outlast_file= __outlast_input= __outlast_farewell= __outlast_option=
 __outlast_error_now= __outlast_debug_now= __outlast_int_now=
 # `.` itself fails when its file does: that is no failure of the user's.
 __outlast_fail='__outlast_last=$?
-if [[ $ZSH_SUBSHELL -eq 0 && -n $__outlast_running && ${ZSH_EVAL_CONTEXT-} == *:file* ]]; then
+if [[ $ZSH_SUBSHELL -eq 0 && -n $__outlast_running && ( -n $__outlast_visit || ${ZSH_EVAL_CONTEXT-} == *:file* ) ]]; then
   __outlast_failed=$__outlast_last
   [[ ! -o errexit ]] || __outlast_leave ${__outlast_exit:-$__outlast_last}
 fi'
@@ -200,11 +294,13 @@ __outlast_resume_errexit=
 __outlast_loop='__outlast_status=$?; \builtin eval "$__outlast_settle"
 while __outlast_wait; do
   {
-    { __outlast_tell "running $__outlast_running"; \builtin . "$__outlast_file" "${__outlast_words[@]}"; } <"$__outlast_input" >|"$__outlast_dir/$__outlast_running.out" 2>|"$__outlast_dir/$__outlast_running.err"
+    { __outlast_tell "running $__outlast_running"; \builtin . "$__outlast_file" "${__outlast_words[@]}"; } <"$__outlast_input" >|"$__outlast_output" 2>|"$__outlast_stderr"
   } always {
     __outlast_status=$? TRY_BLOCK_ERROR=0 TRY_BLOCK_INTERRUPT=0
     \builtin eval "$__outlast_settle"
   }
-done'
+done
+if [[ -z $__outlast_int_now ]]; then \builtin trap - INT; fi
+if [[ -n $__outlast_resume ]]; then \builtin eval "$__outlast_resume"; fi'
 builtin trap '__outlast_killed' STKFLT
 builtin sched +0 "$__outlast_loop"

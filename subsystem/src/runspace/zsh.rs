@@ -4,10 +4,11 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use super::engine::{Engine, Job, Launch};
+use super::engine::{Engine, Job, Keys, Launch, Recall};
 use super::error::StartError;
+use super::loan;
 use super::quote::{base_name, line, quote, words};
-use super::spec::{Command, RunspaceSpec};
+use super::spec::{Command, RunspaceSpec, StartSpec};
 
 const DRIVER: &[u8] = include_bytes!("../../drivers/zsh.zsh");
 
@@ -18,6 +19,15 @@ if [[ -o rcs && -r ${ZDOTDIR:-$HOME}/.zshenv ]]; then
   builtin . "${ZDOTDIR:-$HOME}/.zshenv"
 fi
 "#;
+
+/// The keys of a terminal's `modifyOtherKeys` for characters that no keyboard has with Control:
+/// what `__outlast_receive` binds.
+const KEYS: Keys = Keys {
+    recall: b"\x1b[27;5;83~",
+    restore: b"\x1b[27;5;84~",
+    end: b"\x1b[27;5;85~",
+    accept: b"\x1b[27;5;82~",
+};
 
 #[derive(Debug)]
 pub(super) struct Zsh;
@@ -49,49 +59,52 @@ impl Engine for Zsh {
         b" \\__outlast_reenter\n"
     }
 
-    fn job(
-        &self,
-        directory: &Path,
-        number: u64,
-        command: &Command,
-        resume: bool,
-    ) -> Result<Job, StartError> {
-        let script = format!("{number}.zsh");
-        match command {
-            Command::Script(text) => Ok(Job {
-                files: vec![(script, file(text, resume))],
-                flags: "",
-            }),
-            Command::Argv(words) => Ok(Job {
-                files: vec![(script, file(&line(words)?, resume))],
-                flags: "",
-            }),
-            Command::File {
-                script: text,
-                args,
-                name,
-            } => {
-                let script = format!("{number}-{}", base_name(name));
-                let path = directory.join(&script);
-                let arguments = [
-                    b"__outlast_file=".as_slice(),
-                    &quote(path.as_os_str().as_bytes()),
-                    b"\n__outlast_words=(",
-                    &words(args)?,
-                    b")\n",
-                ]
-                .concat();
-                Ok(Job {
-                    files: vec![
-                        (script, file(text, resume)),
-                        (format!("{number}.args"), arguments),
-                    ],
-                    flags: "a",
-                })
-            }
+    fn recall(&self) -> Recall {
+        Recall::Keys(&KEYS)
+    }
+
+    fn job(&self, directory: &Path, start: &StartSpec, resume: bool) -> Result<Job, StartError> {
+        let mut settings = loan::calls(&start.environment)?;
+        let mut name = format!("{}.zsh", start.number);
+        let mut prefix = Vec::new();
+        if !settings.is_empty() {
+            prefix.extend_from_slice(REFUSAL);
         }
+        if resume {
+            prefix.extend_from_slice(b"\\builtin eval \"$__outlast_resume\"; ");
+        }
+        let text = match &start.command {
+            Command::Script(text) => text.clone(),
+            Command::Argv(words) => line(words)?,
+            Command::File {
+                script,
+                args,
+                name: file,
+            } => {
+                name = format!("{}-{}", start.number, base_name(file));
+                let path = directory.join(&name);
+                settings.extend_from_slice(b"__outlast_file=");
+                settings.extend(quote(path.as_os_str().as_bytes()));
+                settings.extend([b"\n__outlast_words=(", words(args)?.as_slice(), b")\n"].concat());
+                script.clone()
+            }
+        };
+        // The script stays on the lines it has.
+        let mut files = vec![(name, [prefix.as_slice(), &text, b"\n"].concat())];
+        let flags = if settings.is_empty() { "" } else { "a" };
+        if !settings.is_empty() {
+            files.push((format!("{}.args", start.number), settings));
+        }
+        Ok(Job { files, flags })
+    }
+
+    fn reception(&self, start: &StartSpec) -> Result<Job, StartError> {
+        loan::reception(start)
     }
 }
+
+/// What could not be lent ends the invocation.
+const REFUSAL: &[u8] = b"[[ -z $__outlast_refused ]] || { \\builtin print -rnu2 -- \"$__outlast_refused\"; \\builtin return 1; }; ";
 
 /// The start-up file that brings the driver, and leaves nothing of its own place behind.
 fn init(directory: &OsStr, wanted: Option<&OsStr>) -> Vec<u8> {
@@ -105,14 +118,4 @@ fn init(directory: &OsStr, wanted: Option<&OsStr>) -> Vec<u8> {
     init.extend_from_slice(DRIVER);
     init.extend_from_slice(OPENING);
     init
-}
-
-/// The script as a file to source, on the lines it has.
-fn file(script: &[u8], resume: bool) -> Vec<u8> {
-    let prefix: &[u8] = if resume {
-        b"\\builtin eval \"$__outlast_resume\"; "
-    } else {
-        b""
-    };
-    [prefix, script, b"\n"].concat()
 }
