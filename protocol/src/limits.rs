@@ -15,8 +15,21 @@ pub const MAX_NOISE: usize = 64 * 1024;
 /// Largest piece of output in one record, and of standard input in one frame, in bytes.
 pub const MAX_CHUNK: usize = 64 * 1024;
 
-/// Largest script and argument list of one invocation together, in bytes.
-pub const MAX_SCRIPT: usize = 1000 * 1024;
+/// Largest body of a submission in its own frame, in bytes; the rest follows in pieces of at most
+/// this size.
+pub const MAX_PIECE: usize = 1000 * 1024;
+
+/// Largest script, argument list and environment of one invocation together, in bytes.
+pub const MAX_SCRIPT: usize = 16 * 1024 * 1024;
+
+/// Recent output of a session's terminal that is kept, in bytes.
+pub const TERMINAL_HISTORY: usize = 1024 * 1024;
+
+/// Connections to a client's SSH agent that may be open at a time in one session.
+pub const MAX_AGENT_CONNECTIONS: usize = 32;
+
+/// Largest answer to a question of a program's, in bytes.
+pub const MAX_ANSWER: usize = 1000;
 
 /// Standard input a client may send beyond what the command has taken, in bytes.
 pub const STDIN_WINDOW: u64 = 1024 * 1024;

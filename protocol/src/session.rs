@@ -105,6 +105,11 @@ pub struct SessionInfo {
     pub running: Option<InvocationId>,
     /// How many invocations wait behind it.
     pub queued: u32,
+    /// Since when it runs, in Unix milliseconds.
+    pub running_since_ms: Option<u64>,
+    /// What runs, in words: the begin of a script, a command, or what somebody left running on
+    /// the terminal. Empty where the shell is free.
+    pub activity: String,
     /// When it was made, in Unix milliseconds.
     pub created_ms: u64,
     /// Since when nobody is attached, in Unix milliseconds.

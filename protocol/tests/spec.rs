@@ -55,19 +55,19 @@ fn shapes() -> Vec<(&'static str, Messages)> {
     shapes! {
         "link.to-host": link_to_host {
             Hello List Create Attach Remove Submit Stdin StdinEnd Cancel ReaderOpen ReaderAck
-            ReaderClose Detach End Ping Pong
+            ReaderClose Detach End Resize Answer AgentData AgentEnd More Ping Pong
         }
         "link.to-client": link_to_client {
             Hello Listed Attached Removed Refused Submitted StdinTaken Record CaughtUp Changed
-            Stolen Detached Ended Ping Pong
+            Stolen Detached Ended Question QuestionOver AgentData AgentEnd Ping Pong
         }
         "control.to-mux": to_mux {
             Hello Select Enumerate New Connect Disconnect Remove Invoke Receive MuxStatus MuxStop Watch
-            Stdin StdinEnd Consumed Cancel Answer
+            Enter Stdin StdinEnd Consumed Cancel Answer Resize More
         }
         "control.to-cli": to_cli {
             Hello Sessions Question Notice Accepted Record StdinTaken Interrupted Resumed Finished
-            Failed MuxReport
+            Failed MuxReport CaughtUp QuestionOver
         }
         "handover.to-host": relay { HandOver Inquire Terminate }
         "handover.to-relay": relay { TakenOver Status Terminated Refused }
@@ -230,7 +230,11 @@ fn limits_by_name_value_and_unit() {
         MAX_FRAME_BEFORE_ATTACH "bytes" MAX_FRAME_BEFORE_ATTACH;
         MAX_NOISE "bytes" MAX_NOISE;
         MAX_CHUNK "bytes" MAX_CHUNK;
+        MAX_PIECE "bytes" MAX_PIECE;
         MAX_SCRIPT "bytes" MAX_SCRIPT;
+        TERMINAL_HISTORY "bytes" TERMINAL_HISTORY;
+        MAX_AGENT_CONNECTIONS "count" MAX_AGENT_CONNECTIONS;
+        MAX_ANSWER "bytes" MAX_ANSWER;
         STDIN_WINDOW "bytes" STDIN_WINDOW;
         MAX_CREDIT "bytes" MAX_CREDIT;
         DEFAULT_CREDIT "bytes" DEFAULT_CREDIT;

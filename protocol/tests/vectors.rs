@@ -13,8 +13,8 @@ use outlast_protocol::control::to_mux::{Select, ToMux};
 use outlast_protocol::frame::{Frame, FrameDecoder, HEADER};
 use outlast_protocol::id::{InvocationId, ReaderId, Seq};
 use outlast_protocol::limits::MAX_FRAME;
-use outlast_protocol::link::From;
 use outlast_protocol::link::to_host::{ReaderOpen, ToHost};
+use outlast_protocol::link::{From, Source};
 use support::direction::{self, ALL};
 use support::{fixtures, hex};
 use uuid::Uuid;
@@ -101,6 +101,7 @@ fn a_message_as_large_as_a_frame_is_read() {
     let skip = vec![(InvocationId(Uuid::nil()), Seq(1)); count];
     let open = ToHost::from(ReaderOpen {
         reader: ReaderId(1),
+        source: Source::Log,
         from: From::Start,
         only: None,
         skip,

@@ -138,6 +138,7 @@ __outlast_enter() {
   else
     __outlast_tell "completed $__outlast_running ${__outlast_exit:-$1} $__outlast_flag"
     __outlast_running= __outlast_visiting=
+    __outlast_give_back
   fi
   __outlast_exit=
 }
@@ -145,7 +146,7 @@ __outlast_enter() {
 # The host holds the terminal. With SIGHUP ignored, only this tells that it is gone.
 __outlast_is_hosted() { [ -p "$__outlast_dir/control" ] && { { true; } <>/dev/tty; } 2>/dev/null; }
 
-# Waits for work: a line %NUMBER:FLAGS, `i` for standard input, `a` for arguments, `T` for the
+# Waits for work: a line %NUMBER:FLAGS, `i` for standard input, `a` for what is lent, `T` for the
 # terminal as standard streams, `v` for a visit, with a number for its next prompt.
 __outlast_wait() {
   while :; do
@@ -165,16 +166,51 @@ __outlast_wait() {
     # The prompt of a visit that goes on.
     [ "$__outlast_number:$__outlast_flags" != "$__outlast_visiting:v$__outlast_count" ] || break
   done
-  if [ "$__outlast_number" -gt "$__outlast_latest" ]; then __outlast_visiting=; fi
+  if [ "$__outlast_number" -gt "$__outlast_latest" ] && [ -n "$__outlast_visiting" ]; then
+    __outlast_visiting=
+    __outlast_give_back
+  fi
   __outlast_running=$__outlast_number __outlast_latest=$__outlast_number
   if [ "$__outlast_pid" != "$$" ]; then command printf '%s\n' "$__outlast_number" >|"$__outlast_dir/number"; fi
   __outlast_path=$__outlast_dir/$__outlast_number
   __outlast_in=/dev/null __outlast_out=$__outlast_path.out __outlast_err=$__outlast_path.err
   __outlast_start=$__outlast_path.sh
   case $__outlast_flags in *i*) __outlast_in=$__outlast_path.in ;; esac
-  case $__outlast_flags in *a*) __outlast_start=$__outlast_path.args ;; esac
+  case $__outlast_flags in *a*) command . "$__outlast_path.args" ;; esac
   case $__outlast_flags in *T*) __outlast_in=/dev/tty __outlast_out=/dev/tty __outlast_err=/dev/tty ;; esac
   case $__outlast_flags in *v*) __outlast_show_prompt ;; esac
+}
+
+# What an invocation is lent: the variable or exported function $1 with the value $2. What was
+# there before comes back when it is over, but for a function, which the shell cannot tell us.
+__outlast_lend() {
+  local name=$1
+  case $name in
+    BASH_FUNC_*%%)
+      name=${name#BASH_FUNC_} name=${name%\%\%}
+      __outlast_lent="${__outlast_lent}unset -f $name;"
+      command eval "$name $2" || __outlast_refused="function $name"
+      return ;;
+  esac
+  if ! (command eval "$name=") 2>/dev/null; then __outlast_refused="read-only variable $name"; return; fi
+  __outlast_lent="${__outlast_lent}unset $name;"
+  if command eval "[ -n \"\${$name+set}\" ]"; then
+    __outlast_loans=$((__outlast_loans + 1))
+    command eval "__outlast_saved_$__outlast_loans=\$$name"
+    __outlast_lent="$__outlast_lent$name=\$__outlast_saved_$__outlast_loans;unset __outlast_saved_$__outlast_loans;"
+    case $(command export -p) in *"export $name="*) __outlast_lent="${__outlast_lent}export $name;" ;; esac
+  fi
+  command export "$name=$2"
+}
+
+__outlast_give_back() {
+  [ -z "$__outlast_lent" ] || command eval "$__outlast_lent"
+  __outlast_lent= __outlast_refused= __outlast_loans=0
+}
+
+__outlast_refuse() {
+  command printf '%s: cannot set the %s\n' "$0" "$__outlast_refused" >&2
+  return 1
 }
 
 # Runs the script $1 with the other arguments as its positional parameters, and no longer.
@@ -274,7 +310,7 @@ __outlast_loop='while __outlast_wait; do
     *)
       exec <"$__outlast_in" >"$__outlast_out" 2>"$__outlast_err"
       __outlast_tell "running $__outlast_running"
-      command . "$__outlast_start" ;;
+      if [ -n "$__outlast_refused" ]; then __outlast_refuse; else command . "$__outlast_start"; fi ;;
   esac
   { __outlast_status=$?; case $- in *x*) set +x; __outlast_was=x ;; esac; } 2>/dev/null
   exec </dev/null >/dev/null 2>&1
@@ -308,7 +344,7 @@ eval "$__outlast_farewell"'
 if command eval '[[ a = a ]]' 2>/dev/null; then __outlast_is_ash=1; else __outlast_is_ash=; fi
 __outlast_pid=$$ __outlast_latest=0 __outlast_running= __outlast_exit= __outlast_was= __outlast_resume=
 __outlast_farewell= __outlast_opened= __outlast_visiting= __outlast_reading= __outlast_count=0
-__outlast_last=0 __outlast_text= __outlast_kept= __outlast_flags= __outlast_number=0
+__outlast_lent= __outlast_refused= __outlast_loans=0 __outlast_last=0 __outlast_text= __outlast_kept= __outlast_flags= __outlast_number=0
 __outlast_set_traps
 command trap __outlast_pressed INT
 command trap __outlast_hung_up HUP

@@ -14,7 +14,7 @@ use outlast_protocol::id::{InstanceId, InvocationId, Lease, ReaderId, Seq};
 use outlast_protocol::link::refusal::RefusalCode;
 use outlast_protocol::link::to_client::{Attached, ToClient};
 use outlast_protocol::link::to_host::{Cancel, Detach, List, ReaderOpen, Remove, Stdin};
-use outlast_protocol::link::{AttachMode, From, Level};
+use outlast_protocol::link::{AttachMode, From, Level, Source};
 use outlast_protocol::outcome::{ExitStatus, Outcome};
 use outlast_protocol::record::{RecordKind, Stream};
 use outlast_protocol::session::{Buffering, IdleTimeout, Life, SessionInfo};
@@ -41,6 +41,7 @@ fn info(message: &ToClient) -> Option<Attached> {
 fn reader(number: u32, from: From) -> ReaderOpen {
     ReaderOpen {
         reader: ReaderId(number),
+        source: Source::Log,
         from,
         only: None,
         skip: Vec::new(),

@@ -294,8 +294,12 @@ fn a_watcher_changes_nothing() {
     let submit = Submit {
         invocation,
         command: Kind::Script,
+        environment_len: 0,
         arguments_len: 0,
+        more_len: 0,
         stdin: false,
+        terminal: None,
+        agent: false,
         timeout_ms: None,
         wait: true,
         extensions: Vec::new(),

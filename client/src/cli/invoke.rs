@@ -271,8 +271,12 @@ impl Plan {
             instance,
             invocation,
             command: self.submission.command.clone(),
+            environment_len: 0,
             arguments_len: self.submission.arguments_len,
+            more_len: 0,
             stdin: self.stdin,
+            terminal: None,
+            agent: false,
             timeout_ms: self
                 .args
                 .timeout

@@ -15,7 +15,7 @@ use outlast_protocol::link::attachment::Attachment;
 use outlast_protocol::link::refusal::Refused;
 use outlast_protocol::link::to_client::{StdinTaken, Submitted, ToClient};
 use outlast_protocol::link::to_host::{Detach, End, ReaderOpen, Submit};
-use outlast_protocol::link::{AttachMode, From, Level};
+use outlast_protocol::link::{AttachMode, From, Level, Source};
 use outlast_protocol::session::{End as Ending, Holder, IdleTimeout, Life, SessionInfo};
 use outlast_rendezvous::failpoint;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -286,6 +286,7 @@ impl Held {
         let (sender, receiver) = mpsc::unbounded_channel();
         let open = ReaderOpen {
             reader: ReaderId(0),
+            source: Source::Log,
             from,
             only,
             skip,

@@ -66,8 +66,12 @@ fn submission(request: &Invoke) -> Submit {
     Submit {
         invocation: request.invocation,
         command: request.command.clone(),
+        environment_len: request.environment_len,
         arguments_len: request.arguments_len,
+        more_len: 0,
         stdin: request.stdin,
+        terminal: request.terminal,
+        agent: request.agent,
         timeout_ms: request.timeout_ms,
         wait: request.wait,
         extensions: Vec::new(),

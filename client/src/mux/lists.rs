@@ -21,6 +21,7 @@ impl Mux {
         };
         let gone = matches!(state, State::Closed | State::Broken);
         let attached = held.as_ref().is_some_and(|held| !held.is_watch());
+        let info = held.filter(|_| !gone).map(|held| held.info());
         Session {
             id: known.id,
             name: known.name.clone(),
@@ -33,9 +34,13 @@ impl Mux {
             created_ms: known.created_ms,
             disconnected_ms: known.disconnected_ms.filter(|_| !attached),
             expires_ms: known.expires_ms.filter(|_| !attached && !gone),
-            running: held
-                .map_or(known.running, |held| held.info().running)
+            running: info
+                .as_ref()
+                .map_or(known.running, |info| info.running)
                 .filter(|_| !gone),
+            running_since_ms: info.as_ref().and_then(|info| info.running_since_ms),
+            queued: info.as_ref().map_or(0, |info| info.queued),
+            activity: info.map_or_else(String::new, |info| info.activity),
             note,
         }
     }

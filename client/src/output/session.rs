@@ -86,6 +86,9 @@ pub(crate) mod tests {
             disconnected_ms: None,
             expires_ms: None,
             running: None,
+            running_since_ms: None,
+            activity: String::new(),
+            queued: 0,
             note: String::new(),
         }
     }

@@ -177,6 +177,9 @@ pub(crate) fn session(id: u32, name: &str) -> Session {
         disconnected_ms: None,
         expires_ms: None,
         running: None,
+        running_since_ms: None,
+        activity: String::new(),
+        queued: 0,
         note: String::new(),
     }
 }

@@ -76,6 +76,12 @@ pub struct Session {
     pub expires_ms: Option<u64>,
     /// What it runs.
     pub running: Option<InvocationId>,
+    /// Since when, in Unix milliseconds.
+    pub running_since_ms: Option<u64>,
+    /// What, in words; also what somebody left running on its terminal.
+    pub activity: String,
+    /// How many invocations wait behind that.
+    pub queued: u32,
     /// Why it is Closed or Broken, or who else holds it, in words.
     pub note: String,
 }

@@ -26,6 +26,8 @@ messages! {
         0x8a Finished,
         0x8b Failed,
         0x8c MuxReport,
+        0x8d CaughtUp,
+        0x8e QuestionOver,
     }
 }
 
@@ -165,4 +167,18 @@ pub struct MuxReport {
     pub attached: u32,
     /// Seconds of holding nothing after which it leaves.
     pub idle_exit_s: u32,
+}
+
+/// Every record there is has been sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaughtUp {
+    /// Number the next record will get.
+    pub next: Seq,
+}
+
+/// A question needs no answer any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuestionOver {
+    /// Which.
+    pub question: u32,
 }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::target::Target;
 use crate::hello::Hello;
 use crate::id::{InstanceId, InvocationId, Seq};
-use crate::link::{AttachMode, Command, From, Level};
+pub use crate::link::to_host::Resize;
+use crate::link::{AttachMode, Command, From, Level, TerminalSize};
 use crate::message::messages;
 use crate::session::{Buffering, IdleTimeout};
 
@@ -27,11 +28,14 @@ messages! {
         0x0a MuxStatus,
         0x0b MuxStop,
         0x0c Watch,
+        0x0d Enter,
         0x10 Stdin bulk,
         0x11 StdinEnd,
         0x12 Consumed,
         0x13 Cancel,
         0x14 Answer,
+        0x15 Resize,
+        0x16 More bulk,
     }
 }
 
@@ -117,7 +121,8 @@ pub struct Remove {
     pub surroundings: Surroundings,
 }
 
-/// Runs a command. The body is as in the link protocol's Submit.
+/// Runs a command. The body is as in the link protocol's Submit; what does not fit into the frame
+/// follows in [`More`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invoke {
     /// In which session.
@@ -126,10 +131,18 @@ pub struct Invoke {
     pub invocation: InvocationId,
     /// What the body is.
     pub command: Command,
+    /// Bytes of the body that are environment entries.
+    pub environment_len: u32,
     /// Bytes of the body that are arguments.
     pub arguments_len: u32,
+    /// Bytes of the body that are not in this frame and follow.
+    pub more_len: u32,
     /// Whether standard input follows.
     pub stdin: bool,
+    /// Run it on the session's terminal, of this size, instead of on pipes.
+    pub terminal: Option<TerminalSize>,
+    /// Whether it gets a socket to the caller's SSH agent.
+    pub agent: bool,
     /// Stop it after this many milliseconds of running.
     pub timeout_ms: Option<u64>,
     /// Whether to queue behind a running command.
@@ -214,6 +227,30 @@ impl core::convert::From<Receive> for Watch {
     }
 }
 
+/// Visits the session's terminal, or watches it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enter {
+    /// Of which session.
+    pub instance: InstanceId,
+    /// The visit's ID.
+    pub invocation: InvocationId,
+    /// How to hold the session: read-only is to watch.
+    pub mode: AttachMode,
+    /// The caller's terminal.
+    pub size: TerminalSize,
+    /// Whether to wait for what runs.
+    pub wait: bool,
+    /// Whether the shell gets a socket to the caller's SSH agent while it is visited.
+    pub agent: bool,
+    /// For a repeat after the mux was lost: the last record written out, and the offset in the
+    /// keystrokes up to which the terminal took them.
+    pub resume: Option<(Seq, u64)>,
+    /// How long to try to get a lost connection back, in milliseconds.
+    pub reconnect_for_ms: u64,
+    /// Of the caller.
+    pub surroundings: Surroundings,
+}
+
 /// Asks what the mux holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MuxStatus;
@@ -243,6 +280,10 @@ pub struct Cancel {
     /// How hard.
     pub level: Level,
 }
+
+/// The next bytes of the body of an [`Invoke`], right behind it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct More;
 
 /// What the user answered to a question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

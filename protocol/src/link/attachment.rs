@@ -11,10 +11,13 @@ use alloc::vec::Vec;
 use bytes::{Buf, Bytes};
 
 use super::to_client::{Record, StdinTaken, Submitted};
-use super::to_host::{Cancel, ReaderAck, ReaderClose, ReaderOpen, Stdin, StdinEnd, Submit, ToHost};
-use super::{From, Level};
+use super::to_host::{
+    Answer, Cancel, More, ReaderAck, ReaderClose, ReaderOpen, Resize, Stdin, StdinEnd, Submit,
+    ToHost,
+};
+use super::{From, Level, TerminalSize};
 use crate::id::{InvocationId, ReaderId, Seq};
-use crate::limits::{MAX_CHUNK, MAX_READERS, RECORD_COST, STDIN_WINDOW};
+use crate::limits::{MAX_CHUNK, MAX_PIECE, MAX_READERS, RECORD_COST, STDIN_WINDOW};
 
 /// A message with the raw bytes behind it.
 pub type Outgoing = (ToHost, Bytes);
@@ -60,6 +63,10 @@ pub struct Attachment {
     readers: BTreeMap<ReaderId, Reader>,
     /// Readers closed lately: their last acknowledgement may have been lost with a link.
     closed: VecDeque<ReaderOpen>,
+    /// The client's terminal, if it has shown one.
+    size: Option<TerminalSize>,
+    /// What programs asked and is not over, with what was answered.
+    questions: BTreeMap<u32, Option<Answer>>,
     outbox: VecDeque<Outgoing>,
 }
 
@@ -69,7 +76,14 @@ impl Attachment {
         self.up = true;
         self.outbox.clear();
         for (submit, body) in &self.unanswered {
-            self.outbox.push_back((submit.clone().into(), body.clone()));
+            self.outbox.extend(pieces(submit, body));
+        }
+        if let Some(size) = self.size {
+            self.outbox
+                .push_back((Resize { size }.into(), Bytes::new()));
+        }
+        for answer in self.questions.values().flatten() {
+            self.outbox.push_back((answer.clone().into(), Bytes::new()));
         }
         for reader in self.readers.values() {
             let mut open = reader.open.clone();
@@ -128,8 +142,42 @@ impl Attachment {
             self.inputs.entry(submit.invocation).or_default();
         }
         self.answered(submit.invocation);
-        self.unanswered.push((submit.clone(), body.clone()));
-        self.say(submit.into(), body);
+        if self.up {
+            self.outbox.extend(pieces(&submit, &body));
+        }
+        self.unanswered.push((submit, body));
+    }
+
+    /// The client's terminal has this size now.
+    pub fn resize(&mut self, size: TerminalSize) {
+        if self.size.replace(size) != Some(size) {
+            self.say(Resize { size }.into(), Bytes::new());
+        }
+    }
+
+    /// Nobody shows the session's terminal any more.
+    pub fn forget_size(&mut self) {
+        self.size = None;
+    }
+
+    /// A program asks something. Says whether that is news: each new link asks again.
+    pub fn asked(&mut self, question: u32) -> bool {
+        let new = !self.questions.contains_key(&question);
+        self.questions.entry(question).or_insert(None);
+        new
+    }
+
+    /// What a program's question was answered with: said on every link until it is over.
+    pub fn answer(&mut self, answer: Answer) {
+        if let Some(known) = self.questions.get_mut(&answer.question) {
+            *known = Some(answer.clone());
+            self.say(answer.into(), Bytes::new());
+        }
+    }
+
+    /// A question needs no answer any more.
+    pub fn question_over(&mut self, question: u32) {
+        self.questions.remove(&question);
     }
 
     /// The standard input of an invocation will be given from `offset` on, by whoever gives it
@@ -363,6 +411,23 @@ impl Attachment {
     pub fn poll_message(&mut self) -> Option<Outgoing> {
         self.outbox.pop_front()
     }
+}
+
+/// A submission in frames: what does not fit into the first follows.
+fn pieces(submit: &Submit, body: &Bytes) -> VecDeque<Outgoing> {
+    let mut body = body.clone();
+    let first = body.split_to(body.len().min(MAX_PIECE));
+    let submit = Submit {
+        more_len: u32::try_from(body.len()).unwrap_or(u32::MAX),
+        ..submit.clone()
+    };
+    let invocation = submit.invocation;
+    let mut pieces = VecDeque::from([(submit.into(), first)]);
+    while !body.is_empty() {
+        let piece = body.split_to(body.len().min(MAX_PIECE));
+        pieces.push_back((More { invocation }.into(), piece));
+    }
+    pieces
 }
 
 #[cfg(test)]

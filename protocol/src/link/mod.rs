@@ -9,4 +9,4 @@ pub mod request;
 pub mod to_client;
 pub mod to_host;
 
-pub use request::{AttachMode, Command, From, Level};
+pub use request::{AttachMode, Command, From, Level, Source, TerminalSize};

@@ -6,6 +6,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::Seq;
 
+/// The size of a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TerminalSize {
+    /// Characters in a line.
+    pub columns: u16,
+    /// Lines.
+    pub rows: u16,
+}
+
+/// Which of a session's two logs a reader reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Source {
+    /// What invocations were and said.
+    Log,
+    /// What the session's terminal showed lately, and visits to it.
+    Terminal,
+}
+
 /// How a client wants to hold a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AttachMode {
@@ -26,6 +44,8 @@ pub enum Command {
     File(String),
     /// An argument vector that no shell reinterprets.
     Argv,
+    /// No command but a visit to the shell's own prompt, until it is left.
+    Visit,
 }
 
 /// Where a reader starts.
@@ -37,6 +57,9 @@ pub enum From {
     Seq(Seq),
     /// This many records before the end.
     Tail(u64),
+    /// At the record that has this many bytes of output from its begin to the end, as far as they
+    /// are in memory.
+    Bytes(u64),
 }
 
 /// How hard to stop an invocation.

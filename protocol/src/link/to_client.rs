@@ -1,11 +1,12 @@
 //! What the remote end says to a client.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
 pub use super::refusal::Refused;
-pub use super::to_host::{Ping, Pong};
+pub use super::to_host::{AgentData, AgentEnd, Ping, Pong};
 use crate::hello::Hello;
 use crate::id::{InstanceId, InvocationId, Lease, ReaderId, Seq};
 use crate::message::messages;
@@ -28,6 +29,10 @@ messages! {
         0x95 Stolen,
         0x96 Detached,
         0x97 Ended,
+        0x98 Question,
+        0x99 QuestionOver,
+        0x9a AgentData bulk,
+        0x9b AgentEnd,
         0x9e Ping,
         0x9f Pong,
     }
@@ -136,4 +141,23 @@ pub struct Detached {
 pub struct Ended {
     /// How.
     pub end: End,
+}
+
+/// A program reads something from the session's terminal that is not shown, a password mostly,
+/// and nobody is there to type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// Number for the answer, new in this session.
+    pub question: u32,
+    /// Of which invocation.
+    pub invocation: InvocationId,
+    /// What the program said last, mostly a prompt.
+    pub text: String,
+}
+
+/// A question was answered, or its program is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuestionOver {
+    /// Which.
+    pub question: u32,
 }

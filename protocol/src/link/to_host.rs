@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AttachMode, Command, From, Level};
+use super::{AttachMode, Command, From, Level, Source, TerminalSize};
 use crate::hello::{Extension, Hello};
 use crate::id::{ClientId, InstanceId, InvocationId, ReaderId, Seq, SessionName};
 use crate::message::messages;
@@ -29,6 +29,11 @@ messages! {
         0x16 ReaderClose,
         0x17 Detach,
         0x18 End,
+        0x19 Resize,
+        0x1a Answer,
+        0x1b AgentData bulk,
+        0x1c AgentEnd,
+        0x1d More bulk,
         0x1e Ping,
         0x1f Pong,
     }
@@ -90,23 +95,52 @@ pub struct Remove {
     pub extensions: Vec<Extension>,
 }
 
-/// Submits a command. The body is the arguments, each ended by a NUL byte, then the script.
+/// Submits a command. The body is environment entries and arguments, each ended by a NUL byte,
+/// then the script. What does not fit into the frame follows in [`More`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Submit {
     /// Its ID, chosen by the client before sending; sent again it runs nothing twice.
     pub invocation: InvocationId,
     /// What the body is.
     pub command: Command,
+    /// Bytes of the body that are environment entries.
+    pub environment_len: u32,
     /// Bytes of the body that are arguments.
     pub arguments_len: u32,
+    /// Bytes of the body that are not in this frame and follow.
+    pub more_len: u32,
     /// Whether standard input will come; without it the command reads an empty one.
     pub stdin: bool,
+    /// Run it on the session's terminal, of this size, instead of on pipes.
+    pub terminal: Option<TerminalSize>,
+    /// Whether it gets a socket to the client's SSH agent.
+    pub agent: bool,
     /// Stop it after this many milliseconds of running.
     pub timeout_ms: Option<u64>,
     /// Whether to queue behind a running command, or to be refused.
     pub wait: bool,
     /// Further properties, by name.
     pub extensions: Vec<Extension>,
+}
+
+impl Submit {
+    /// A plain submission, which waits for its turn.
+    #[must_use]
+    pub fn new(invocation: InvocationId, command: Command) -> Self {
+        Self {
+            invocation,
+            command,
+            environment_len: 0,
+            arguments_len: 0,
+            more_len: 0,
+            stdin: false,
+            terminal: None,
+            agent: false,
+            timeout_ms: None,
+            wait: true,
+            extensions: Vec::new(),
+        }
+    }
 }
 
 /// Standard input for an invocation. The body is the bytes from `offset` on.
@@ -141,6 +175,8 @@ pub struct Cancel {
 pub struct ReaderOpen {
     /// Its ID, chosen by the client, new on this attachment.
     pub reader: ReaderId,
+    /// Which log it reads.
+    pub source: Source,
     /// Where it starts.
     pub from: From,
     /// Only records of this invocation, and gaps.
@@ -181,6 +217,43 @@ pub struct Detach {
 pub struct End {
     /// Further wishes, by name.
     pub extensions: Vec<Extension>,
+}
+
+/// The client's terminal has another size.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resize {
+    /// Of now.
+    pub size: TerminalSize,
+}
+
+/// Answers a question of a program's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The question's number.
+    pub question: u32,
+    /// What was typed, without the end of the line; none if nobody could be asked.
+    pub text: Option<String>,
+}
+
+/// Bytes of the client's SSH agent. The body is the bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentData {
+    /// On which connection.
+    pub connection: u32,
+}
+
+/// The end of a connection to the client's SSH agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentEnd {
+    /// Of which.
+    pub connection: u32,
+}
+
+/// The next bytes of the body of a [`Submit`], right behind it or behind the one before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct More {
+    /// Of which invocation.
+    pub invocation: InvocationId,
 }
 
 /// Asks for a [`Pong`] with the same number.

@@ -19,6 +19,9 @@ pub enum From {
     Position(Position),
     /// At the last so many records, or as many as there are.
     Tail(u64),
+    /// At the record that has this many bytes of output from its begin to the end, as far as they
+    /// are in memory.
+    Bytes(u64),
 }
 
 /// A reader's place. It holds a file open while it reads old records.

@@ -31,6 +31,7 @@ impl Log {
             From::Position(position) if position.seq < end.seq => position,
             From::Seq(seq) if seq < end.seq => self.approach(seq),
             From::Position(_) | From::Seq(_) => end,
+            From::Bytes(bytes) => self.tail.back(bytes),
             From::Tail(count) => {
                 let seq = Seq(end.seq.0.saturating_sub(count)).max(self.first());
                 self.approach(seq)

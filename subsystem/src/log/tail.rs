@@ -75,6 +75,15 @@ impl Tail {
         Some(self.entry(seq)?.position())
     }
 
+    /// Where the last `bytes` of output begin, in whole records.
+    pub(super) fn back(&self, bytes: u64) -> Position {
+        let wanted = self.end.offset.saturating_sub(bytes);
+        let first = self.entries.partition_point(|entry| {
+            entry.offset.saturating_add(entry.record.bytes.len() as u64) <= wanted
+        });
+        self.entries.get(first).map_or(self.end, Entry::position)
+    }
+
     /// The records from `seq` on.
     pub(super) fn from(&self, seq: Seq) -> impl Iterator<Item = &Record> {
         let skip = self.index(seq).unwrap_or(0).min(self.entries.len());

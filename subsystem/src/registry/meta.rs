@@ -146,6 +146,8 @@ impl Meta {
             life,
             holder: None,
             running: None,
+            running_since_ms: None,
+            activity: String::new(),
             queued: 0,
             created_ms: self.created_ms,
             disconnected_ms: self.disconnected_ms,

@@ -85,6 +85,8 @@ fn unreadable(entry: &Entry, error: &MetaError) -> Option<SessionInfo> {
         life: Life::Broken(reason),
         holder: None,
         running: None,
+        running_since_ms: None,
+        activity: String::new(),
         queued: 0,
         created_ms: u64::try_from(made.as_millis()).unwrap_or_default(),
         disconnected_ms: None,

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use super::bash::Bash;
 use super::engine::Engine;
 use super::sh::Sh;
+use super::zsh::Zsh;
 
 /// All there are, in the order in which a default is looked for.
-static ENGINES: [&dyn Engine; 2] = [&Bash, &Sh];
+static ENGINES: [&dyn Engine; 3] = [&Bash, &Zsh, &Sh];
 
 /// The kind of shell in a runspace.
 #[derive(Clone, Copy, Debug)]

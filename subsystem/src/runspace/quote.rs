@@ -1,4 +1,4 @@
-//! Bytes as one literal word of a shell's language.
+//! Bytes as literal words of a shell's language.
 
 use super::error::StartError;
 
@@ -16,7 +16,7 @@ pub(super) fn quote(bytes: &[u8]) -> Vec<u8> {
     quoted
 }
 
-/// Words of a command, quoted.
+/// The words, each quoted, as a command has them.
 pub(super) fn words(words: &[Vec<u8>]) -> Result<Vec<u8>, StartError> {
     if words.iter().flatten().any(|byte| *byte == 0) {
         return Err(StartError::Nul);
@@ -26,6 +26,14 @@ pub(super) fn words(words: &[Vec<u8>]) -> Result<Vec<u8>, StartError> {
         .map(|word| quote(word))
         .collect::<Vec<_>>()
         .join(&b' '))
+}
+
+/// A command, which has at least one word.
+pub(super) fn line(command: &[Vec<u8>]) -> Result<Vec<u8>, StartError> {
+    if command.is_empty() {
+        return Err(StartError::NoCommand);
+    }
+    words(command)
 }
 
 /// What the script is called, so that `$0` and error lines tell; safe as part of a file name.

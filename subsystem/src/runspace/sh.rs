@@ -1,17 +1,22 @@
 //! The engine for a POSIX shell: dash or busybox ash, whichever `sh` is. What happens in the
 //! shell is in `drivers/sh.sh`.
 
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use std::ffi::OsString;
+use rustix::process::Signal;
 
-use super::engine::{Engine, Job, Launch};
+use super::engine::{Engine, Job, Launch, Recall};
 use super::error::StartError;
-use super::quote::{base_name, quote, words};
-use super::spec::{Command, RunspaceSpec};
+use super::loan;
+use super::quote::{base_name, line, quote, words};
+use super::spec::{Command, RunspaceSpec, StartSpec};
 
 const DRIVER: &[u8] = include_bytes!("../../drivers/sh.sh");
+
+/// Of no use to anybody since power supplies do not signal.
+const RECALL: Signal = Signal::POWER;
 
 /// What the shell says outside of invocations is for nobody.
 const START: &str = "exec </dev/null >/dev/null 2>&1; . \"$1\"";
@@ -67,48 +72,38 @@ impl Engine for Sh {
         b""
     }
 
-    fn job(
-        &self,
-        directory: &Path,
-        number: u64,
-        command: &Command,
-        resume: bool,
-    ) -> Result<Job, StartError> {
+    fn recall(&self) -> Recall {
+        Recall::Signal(RECALL)
+    }
+
+    fn job(&self, directory: &Path, start: &StartSpec, resume: bool) -> Result<Job, StartError> {
+        let number = start.number;
         let script = format!("{number}.sh");
-        match command {
-            Command::Script(text) => Ok(Job {
-                files: vec![(script, resumed(text, resume))],
-                flags: "",
-            }),
-            Command::Argv(argv) => {
-                if argv.is_empty() {
-                    return Err(StartError::NoCommand);
-                }
-                Ok(Job {
-                    files: vec![(script, resumed(&words(argv)?, resume))],
-                    flags: "",
-                })
-            }
+        let mut files = match &start.command {
+            Command::Script(text) => vec![(script, resumed(text, resume))],
+            Command::Argv(words) => vec![(script, resumed(&line(words)?, resume))],
             Command::File {
                 script: text,
                 args,
                 name,
             } => {
                 let file = format!("{number}-{}", base_name(name));
-                let mut call = b"__outlast_call ".to_vec();
-                call.extend(quote(directory.join(&file).as_os_str().as_bytes()));
-                call.push(b' ');
-                call.extend(words(args)?);
-                call.push(b'\n');
-                Ok(Job {
-                    files: vec![
-                        (file, resumed(text, resume)),
-                        (format!("{number}.args"), call),
-                    ],
-                    flags: "a",
-                })
+                let path = quote(directory.join(&file).as_os_str().as_bytes());
+                let args = words(args)?;
+                let call = [b"__outlast_call ", path.as_slice(), b" ", &args, b"\n"].concat();
+                vec![(file, resumed(text, resume)), (script, call)]
             }
-        }
+        };
+        let lent = loan::reception(start)?;
+        files.extend(lent.files);
+        Ok(Job {
+            files,
+            flags: lent.flags,
+        })
+    }
+
+    fn reception(&self, start: &StartSpec) -> Result<Job, StartError> {
+        loan::reception(start)
     }
 }
 

@@ -28,6 +28,15 @@ pub(super) enum Report {
         status: ExitStatus,
         resume: bool,
     },
+    /// It is about to show its prompt to a visitor, and waits to be told so.
+    Prompt {
+        number: u64,
+        asked: u64,
+    },
+    /// Control-D was typed: whether that ends the visit.
+    End {
+        leaves: bool,
+    },
     /// The shell was replaced by a fresh one that has read the saved state, or by a copy of
     /// itself with this process id.
     Rescued {
@@ -103,6 +112,17 @@ fn parse(line: &str) -> Option<Report> {
             resume: words.next() == Some("resume"),
         },
         "again" => Report::Again,
+        "prompt" => Report::Prompt {
+            number: words.next()?.parse().ok()?,
+            asked: words.next()?.parse().ok()?,
+        },
+        "end" => Report::End {
+            leaves: match words.next()? {
+                "visit" => true,
+                "key" => false,
+                _ => return None,
+            },
+        },
         "rescued" => Report::Rescued {
             driver: words.next().and_then(|it| it.parse().ok()),
         },
@@ -135,8 +155,17 @@ mod tests {
                 resume: true
             })
         );
+        let prompt = Report::Prompt {
+            number: 7,
+            asked: 12,
+        };
+        assert_eq!(parse("prompt 7 12\n"), Some(prompt));
+        assert_eq!(parse("end key\n"), Some(Report::End { leaves: false }));
         for line in [
             "",
+            "prompt 7",
+            "end",
+            "end x",
             "completed",
             "completed 1",
             "completed 1 256",

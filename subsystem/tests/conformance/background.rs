@@ -1,6 +1,7 @@
 //! What goes on when an invocation has completed.
 
 use super::case::{Case, case};
+use super::column::Column;
 use super::step::{leave, run};
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -18,7 +19,7 @@ pub(crate) fn cases() -> Vec<Case> {
             [
                 run("sleep 1000 >/dev/null 2>&1 &"),
                 run("jobs").out_has(&["unning", "sleep 1000"]),
-                run("kill %1; wait %1; echo $?").out("143\n").any_err(),
+                run("kill %%; wait; jobs").any_err(),
             ],
         ),
         case(
@@ -65,6 +66,14 @@ pub(crate) fn cases() -> Vec<Case> {
                 run("kill -CONT $job; echo >gate; wait $job; echo $?")
                     .out("6\n")
                     .any_err(),
+            ],
+        )
+        // Its first wait tells of the stop.
+        .on(
+            Column::Zsh,
+            [
+                run("mkfifo gate ready; sh -c 'echo >ready; read x <gate; exit 6' >/dev/null 2>&1 & job=$!; read -r x <ready; kill -STOP $job"),
+                run("kill -CONT $job; echo >gate; while kill -0 $job 2>/dev/null; do wait $job; end=$?; done; echo $end").out("6\n").any_err(),
             ],
         ),
     ]

@@ -60,6 +60,15 @@ fn interrupts() -> Vec<Case> {
                 interrupt("echo go; (sleep 1000); echo no"),
                 interrupt("echo go; y=$(sleep 1000); echo no"),
             ]),
+        )
+        // The subshell ends the line that ^C has interrupted, wherever that goes.
+        .on(
+            Column::Zsh,
+            with_state([
+                interrupt("echo go; (sleep 1000); echo no").out_has(&["go\n"]),
+                interrupt("echo go; (sh -c 'echo go; exec sleep 1000') >/dev/null; echo no"),
+                interrupt("echo go; y=$(sleep 1000); echo no"),
+            ]),
         ),
         case("^C ends a wait", with_state([interrupt("echo go; wait; echo no")])),
         case(
@@ -80,7 +89,7 @@ fn interrupts() -> Vec<Case> {
         case(
             "an INT trap of the user's is theirs",
             [
-                interrupt("trap 'echo caught; stop=1' INT; echo go; until [ \"$stop\" ]; do :; done; echo after")
+                interrupt("trap 'echo caught; stop=1' INT; sh -c 'echo go'; until [ \"$stop\" ]; do :; done; echo after")
                     .out("go\ncaught\nafter\n")
                     .code(0),
                 run("trap").out_has(&["echo caught", "INT"]),

@@ -7,9 +7,10 @@ pub(crate) enum Column {
     Bash,
     Dash,
     Busybox,
+    Zsh,
 }
 
-pub(crate) const COLUMNS: &[Column] = &[Column::Bash, Column::Dash, Column::Busybox];
+pub(crate) const COLUMNS: &[Column] = &[Column::Bash, Column::Zsh, Column::Dash, Column::Busybox];
 
 impl Column {
     /// What its session configuration is called.
@@ -17,6 +18,7 @@ impl Column {
         match self {
             Self::Bash => "bash",
             Self::Dash | Self::Busybox => "sh",
+            Self::Zsh => "zsh",
         }
     }
 
@@ -25,6 +27,7 @@ impl Column {
         match self {
             Self::Bash => ".bash_profile",
             Self::Dash | Self::Busybox => ".profile",
+            Self::Zsh => ".zshrc",
         }
     }
 
@@ -34,13 +37,14 @@ impl Column {
             Self::Bash => ".bash_history",
             Self::Dash => ".sh_history",
             Self::Busybox => ".ash_history",
+            Self::Zsh => ".zhistory",
         }
     }
 
     /// Whether a text written for the shells of the Bourne family is its language.
     pub(crate) fn is_bourne(self) -> bool {
         match self {
-            Self::Bash | Self::Dash | Self::Busybox => true,
+            Self::Bash | Self::Dash | Self::Busybox | Self::Zsh => true,
         }
     }
 
@@ -49,7 +53,7 @@ impl Column {
         let program = match self {
             Self::Dash => "dash",
             Self::Busybox => "busybox",
-            Self::Bash => return,
+            Self::Bash | Self::Zsh => return,
         };
         let path = std::env::var_os("PATH").unwrap();
         let program = std::env::split_paths(&path)

@@ -31,6 +31,12 @@ pub(crate) fn cases() -> Vec<Case> {
             [file("deploy.sh", "true\n\necho ${x:?missing}\n", &[])
                 .code(1)
                 .err_has(&["deploy.sh: x: missing"])],
+        )
+        .on(
+            Column::Zsh,
+            [file("deploy.sh", "true\n\necho ${x:?missing}\n", &[])
+                .code(1)
+                .err_has(&["deploy.sh:3: x: missing"])],
         ),
         case(
             "a syntax error names the line",
@@ -41,6 +47,18 @@ pub(crate) fn cases() -> Vec<Case> {
                 file("deploy.sh", "true\ntrue\nfi\n", &[])
                     .code(2)
                     .err_has(&["deploy.sh: line 3: syntax error"]),
+            ],
+        )
+        .on(
+            Column::Zsh,
+            [
+                run("echo a\necho )\n")
+                    .out("a\n")
+                    .code(1)
+                    .err_has(&[":2: parse error near"]),
+                file("deploy.sh", "true\ntrue\nfi\n", &[])
+                    .code(1)
+                    .err_has(&["deploy.sh:3: parse error near"]),
             ],
         ),
         case(

@@ -60,8 +60,9 @@ pub(crate) fn cases() -> Vec<Case> {
         case(
             "IFS and other variables that matter",
             [
-                run("IFS=0123456789:; CDPATH=/; TMOUT=1; FS=; LC_ALL=C; PS1=; PS2=; x=1:2"),
-                run("echo $x").out("  \n"),
+                run("IFS=0123456789:; CDPATH=/; TMOUT=1; FS=; LC_ALL=C; PS1=; PS2=; x=a:b"),
+                // zsh does not split it by itself.
+                run("set -- $(echo \"$x\"); echo $#").out("2\n"),
                 run("exit 3").code(3),
                 run("echo ok").out("ok\n"),
             ],
@@ -83,6 +84,17 @@ pub(crate) fn cases() -> Vec<Case> {
                 run("trap - DEBUG").out("D\n"),
                 run("echo x").out("x\n"),
             ],
+        )
+        // There it fires in functions, of which `exit` is one.
+        .on(
+            Column::Zsh,
+            [
+                run("trap 'echo D' DEBUG; true").out("D\n"),
+                run("true; true").out("D\nD\n"),
+                run("exit 3").out_has(&["D\n"]).code(3),
+                run("trap - DEBUG").out("D\n"),
+                run("echo x").out("x\n"),
+            ],
         ),
         case(
             "an ERR trap is the user's",
@@ -101,6 +113,7 @@ pub(crate) fn cases() -> Vec<Case> {
                 run("exit 3").code(3),
             ],
         )
+        .startup("[ -z \"$ZSH_VERSION\" ] || { HISTFILE=~/.zhistory; HISTSIZE=5000; SAVEHIST=5000; }\n")
         .file(HISTORY, "echo 1\n".repeat(2000))
         .leaves(HISTORY, "echo 1\n".repeat(2000)),
         case(

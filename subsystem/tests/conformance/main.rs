@@ -50,6 +50,7 @@ columns! {
     bash: Bash,
     dash: Dash,
     busybox: Busybox,
+    zsh: Zsh,
 }
 
 fn table() -> Vec<Case> {

@@ -1,6 +1,7 @@
 //! What one invocation leaves for the next.
 
 use super::case::{Case, case};
+use super::column::Column;
 use super::step::run;
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -87,6 +88,15 @@ fn settings() -> Vec<Case> {
                 run("set -f; set -o pipefail"),
                 run("echo /*; false | true").out("/*\n").code(1),
                 run("set +f +o pipefail"),
+                run("false | true; echo $?").out("0\n"),
+            ],
+        )
+        .on(
+            Column::Zsh,
+            [
+                run("setopt noglob pipefail extendedglob"),
+                run("echo /*; false | true").out("/*\n").code(1),
+                run("unsetopt noglob pipefail; [[ -o extendedglob ]]"),
                 run("false | true; echo $?").out("0\n"),
             ],
         ),

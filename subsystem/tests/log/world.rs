@@ -122,7 +122,7 @@ pub(crate) struct Reader {
 impl Reader {
     pub(crate) fn new(log: &Log, from: From) -> Self {
         let exact = match from {
-            From::Start | From::Tail(_) | From::Position(_) => true,
+            From::Start | From::Tail(_) | From::Bytes(_) | From::Position(_) => true,
             From::Seq(seq) => seq >= log.first(),
         };
         Self {

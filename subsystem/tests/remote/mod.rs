@@ -10,7 +10,7 @@ use outlast_protocol::id::{ClientId, InstanceId, InvocationId, ReaderId, Session
 use outlast_protocol::link::connection::{ClientLink, LinkEvent, hello};
 use outlast_protocol::link::to_client::ToClient;
 use outlast_protocol::link::to_host::{Attach, Create, ReaderOpen, Submit, ToHost};
-use outlast_protocol::link::{AttachMode, Command as Kind, From};
+use outlast_protocol::link::{AttachMode, Command as Kind, From, Source};
 use outlast_protocol::outcome::Outcome;
 use outlast_protocol::record::{RecordKind, Stream};
 use outlast_protocol::session::{Buffering, IdleTimeout};
@@ -102,6 +102,7 @@ impl Remote {
         let submit = submit(number);
         let reader = ReaderId(u32::try_from(number).unwrap());
         let open = ReaderOpen {
+            source: Source::Log,
             reader,
             from: From::Start,
             only: Some(invocation),
@@ -179,8 +180,12 @@ pub(crate) fn submit(number: u128) -> Submit {
     Submit {
         invocation: InvocationId(Uuid::from_u128(number)),
         command: Kind::Script,
+        environment_len: 0,
         arguments_len: 0,
+        more_len: 0,
         stdin: false,
+        terminal: None,
+        agent: false,
         timeout_ms: None,
         wait: true,
         extensions: Vec::new(),

@@ -16,7 +16,7 @@ use outlast_protocol::link::attachment::Attachment;
 use outlast_protocol::link::connection::{ClientLink, LinkEvent, hello};
 use outlast_protocol::link::to_client::{Record, StdinTaken, Submitted, ToClient};
 use outlast_protocol::link::to_host::{ReaderOpen, Submit, ToHost};
-use outlast_protocol::link::{Command, From};
+use outlast_protocol::link::{Command, From, Source};
 use outlast_protocol::record::RecordKind;
 use uuid::Uuid;
 
@@ -235,12 +235,8 @@ impl World {
                 self.forget(invocation);
                 let submit = Submit {
                     invocation,
-                    command: Command::Script,
-                    arguments_len: 0,
                     stdin,
-                    timeout_ms: None,
-                    wait: true,
-                    extensions: Vec::new(),
+                    ..Submit::new(invocation, Command::Script)
                 };
                 // An ID is used once; the caller sees to it.
                 self.attachment.completed(invocation);
@@ -293,6 +289,7 @@ impl World {
             Happening::Open => {
                 self.attachment.open_reader(ReaderOpen {
                     reader: ReaderId(0),
+                    source: Source::Log,
                     from: From::Start,
                     only: None,
                     skip: Vec::new(),

@@ -12,7 +12,7 @@ use outlast_protocol::link::cursor::Cursor;
 use outlast_protocol::link::refusal::{RefusalCode, Refused};
 use outlast_protocol::link::to_client::{Submitted, ToClient};
 use outlast_protocol::link::to_host::{Attach, Detach, End as EndIt, ReaderOpen, Submit, ToHost};
-use outlast_protocol::link::{AttachMode, Command, From};
+use outlast_protocol::link::{AttachMode, Command, From, Source};
 use outlast_protocol::session::End;
 
 use crate::cli::{Ask, Cli, Failure, Invoke, ToCli, ToMux};
@@ -606,8 +606,12 @@ impl Mux {
         let submit = Submit {
             invocation,
             command: Command::Script,
+            environment_len: 0,
             arguments_len: 0,
+            more_len: 0,
             stdin: invoke.input.is_some(),
+            terminal: None,
+            agent: false,
             timeout_ms: invoke
                 .timeout
                 .map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
@@ -651,6 +655,7 @@ impl Mux {
     ) -> ReaderId {
         self.attachment.open_reader(ReaderOpen {
             reader: ReaderId(0),
+            source: Source::Log,
             from,
             only,
             skip,

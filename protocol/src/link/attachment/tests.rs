@@ -3,15 +3,19 @@ use alloc::vec;
 use uuid::Uuid;
 
 use super::*;
-use crate::link::Command;
+use crate::link::{Command, Source};
 use crate::record::RecordKind;
 
 fn submit(invocation: InvocationId) -> Submit {
     Submit {
         invocation,
         command: Command::Script,
+        environment_len: 0,
         arguments_len: 0,
+        more_len: 0,
         stdin: true,
+        terminal: None,
+        agent: false,
         timeout_ms: None,
         wait: true,
         extensions: Vec::new(),
@@ -21,6 +25,7 @@ fn submit(invocation: InvocationId) -> Submit {
 fn reader_open() -> ReaderOpen {
     ReaderOpen {
         reader: ReaderId(0),
+        source: Source::Log,
         from: From::Start,
         only: None,
         skip: Vec::new(),
@@ -302,4 +307,70 @@ fn a_reader_goes_on_behind_the_last_record_and_takes_none_twice() {
     );
     assert!(!attachment.accept(&record(2), 10));
     assert!(attachment.accept(&record(3), 10));
+}
+
+#[test]
+fn a_long_body_follows_in_pieces_on_every_link_until_it_is_answered() {
+    let mut attachment = Attachment::default();
+    attachment.link_up();
+    let id = InvocationId(Uuid::from_u128(1));
+    let body = Bytes::from(vec![b'x'; 2 * MAX_PIECE + 5]);
+    attachment.submit(Submit::new(id, Command::Script), body);
+    for _ in 0..2 {
+        let said = drain(&mut attachment);
+        let lengths: Vec<_> = said.iter().map(|(_, body)| body.len()).collect();
+        assert_eq!(lengths, [MAX_PIECE, MAX_PIECE, 5]);
+        let more_len = u32::try_from(MAX_PIECE + 5).unwrap();
+        assert!(
+            matches!(&said[0].0, ToHost::Submit(submit) if submit.more_len == more_len),
+            "{said:?}"
+        );
+        let more = ToHost::from(More { invocation: id });
+        assert!(said[1..].iter().all(|(message, _)| *message == more));
+        attachment.link_down();
+        attachment.link_up();
+    }
+}
+
+#[test]
+fn the_size_of_the_terminal_is_said_once_and_on_every_link() {
+    let mut attachment = Attachment::default();
+    attachment.link_up();
+    let size = TerminalSize {
+        columns: 80,
+        rows: 24,
+    };
+    attachment.resize(size);
+    attachment.resize(size);
+    let said = [(ToHost::from(Resize { size }), Bytes::new())];
+    assert_eq!(drain(&mut attachment), said);
+    attachment.link_down();
+    attachment.link_up();
+    assert_eq!(drain(&mut attachment), said);
+    attachment.forget_size();
+    attachment.link_down();
+    attachment.link_up();
+    assert_eq!(drain(&mut attachment), []);
+}
+
+#[test]
+fn an_answer_is_said_again_until_the_question_is_over() {
+    let mut attachment = Attachment::default();
+    attachment.link_up();
+    assert!(attachment.asked(3));
+    assert!(!attachment.asked(3), "a new link asks the same again");
+    let answer = Answer {
+        question: 3,
+        text: Some("geheim".into()),
+    };
+    attachment.answer(answer.clone());
+    let said = [(ToHost::from(answer), Bytes::new())];
+    assert_eq!(drain(&mut attachment), said);
+    attachment.link_down();
+    attachment.link_up();
+    assert_eq!(drain(&mut attachment), said);
+    attachment.question_over(3);
+    attachment.link_down();
+    attachment.link_up();
+    assert_eq!(drain(&mut attachment), []);
 }

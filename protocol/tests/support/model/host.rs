@@ -234,6 +234,7 @@ impl Host {
         let next = match open.from {
             From::Start => Seq::FIRST,
             From::Seq(seq) => seq,
+            From::Bytes(_) => Seq::FIRST,
             From::Tail(count) => Seq(self.last().0.saturating_sub(count)).next(),
         };
         let reader = Reader {
@@ -359,6 +360,8 @@ impl Host {
             }),
             running: self.running,
             queued: 0,
+            running_since_ms: None,
+            activity: String::new(),
             created_ms: 0,
             disconnected_ms: None,
             expires_ms: None,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use outlast_protocol::id::{InvocationId, ReaderId, Seq};
 use outlast_protocol::link::to_host::{ReaderOpen, Submit};
-use outlast_protocol::link::{Command, From};
+use outlast_protocol::link::{Command, From, Source};
 use outlast_protocol::record::RecordKind;
 use uuid::Uuid;
 
@@ -89,6 +89,7 @@ impl World {
         if self.steps == 0 {
             self.client.attachment.open_reader(ReaderOpen {
                 reader: ReaderId(0),
+                source: Source::Log,
                 from: From::Seq(Seq::FIRST),
                 only: None,
                 skip: Vec::new(),
@@ -104,8 +105,12 @@ impl World {
                 let submit = Submit {
                     invocation: id,
                     command: Command::Script,
+                    environment_len: 0,
                     arguments_len: 0,
+                    more_len: 0,
                     stdin: !pieces.is_empty(),
+                    terminal: None,
+                    agent: false,
                     timeout_ms: None,
                     wait: true,
                     extensions: Vec::new(),
