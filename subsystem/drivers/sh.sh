@@ -310,10 +310,15 @@ __outlast_loop='while __outlast_wait; do
     *)
       exec <"$__outlast_in" >"$__outlast_out" 2>"$__outlast_err"
       __outlast_tell "running $__outlast_running"
-      if [ -n "$__outlast_refused" ]; then __outlast_refuse; else command . "$__outlast_start"; fi ;;
+      case $__outlast_refused in
+        "") command . "$__outlast_start" ;;
+        *) __outlast_refuse ;;
+      esac ;;
   esac
   { __outlast_status=$?; case $- in *x*) set +x; __outlast_was=x ;; esac; } 2>/dev/null
   exec </dev/null >/dev/null 2>&1
+  # An error in a subshell of busybox ash comes here in the subshell.
+  if [ -n "$__outlast_is_ash" ] && ! __outlast_is_driver; then command exit "$__outlast_status"; fi
   __outlast_enter "$__outlast_status"
 done
 __outlast_running=
