@@ -15,6 +15,7 @@ mod fifo;
 mod invocation;
 mod loan;
 mod prompt;
+mod python;
 mod quote;
 mod sh;
 mod shell;
