@@ -11,6 +11,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("busybox", "busybox"),
     ("dash", "dash"),
     ("getent", "libc-bin"),
+    ("python3", "python3"),
     ("setsid", "util-linux"),
     ("ssh", "openssh-client"),
     ("ssh-agent", "openssh-client"),
