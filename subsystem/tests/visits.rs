@@ -9,9 +9,9 @@ use outlast_protocol::limits::{MAX_PIECE, MAX_SCRIPT};
 use outlast_protocol::link::refusal::RefusalCode;
 use outlast_protocol::link::to_client::ToClient;
 use outlast_protocol::link::to_host::{
-    Answer, Detach, More, Ping, ReaderAck, ReaderOpen, Resize, Stdin, StdinEnd, Submit,
+    Answer, Cancel, Detach, More, Ping, ReaderAck, ReaderOpen, Resize, Stdin, StdinEnd, Submit,
 };
-use outlast_protocol::link::{AttachMode, Command as Kind, From, Source, TerminalSize};
+use outlast_protocol::link::{AttachMode, Command as Kind, From, Level, Source, TerminalSize};
 use outlast_protocol::outcome::{ExitStatus, Outcome};
 use outlast_protocol::record::{RecordKind, Stream};
 use outlast_protocol::session::SessionInfo;
@@ -498,4 +498,41 @@ fn a_long_script_comes_in_pieces_and_runs_once_it_is_whole() {
         remote.say(more.clone(), piece);
     }
     assert_eq!(remote.run(3, "echo on").0, b"on\n");
+}
+
+#[test]
+fn a_command_that_ignores_being_stopped_is_killed_in_the_time_it_was_given() {
+    let places = Places::new();
+    let mut remote = session(&places);
+    let stubborn = b"trap '' INT TERM; echo go; while :; do read -r -t 1 x <>/dev/tty; done";
+    for (number, timeout_ms, cancels) in [(2, Some(300), false), (3, None, true)] {
+        let submit = Submit {
+            timeout_ms,
+            kill_after_ms: Some(100),
+            ..submit(number)
+        };
+        remote.say(submit, stubborn);
+        if cancels {
+            remote.wait(|message| match message {
+                ToClient::Changed(changed) => {
+                    (changed.info.running == Some(id(number))).then_some(())
+                }
+                _ => None,
+            });
+            let cancel = Cancel {
+                invocation: id(number),
+                level: Level::Interrupt,
+            };
+            remote.say(cancel, b"");
+        }
+        let (_, outcome) = remote.run(number, "again");
+        let killed = ExitStatus::Code(137);
+        let expected = if cancels {
+            Outcome::Cancelled(killed)
+        } else {
+            Outcome::TimedOut(killed)
+        };
+        assert_eq!(outcome, expected);
+    }
+    assert_eq!(remote.run(4, "echo on").0, b"on\n");
 }

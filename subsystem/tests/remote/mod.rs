@@ -205,6 +205,7 @@ pub(crate) fn submit(number: u128) -> Submit {
         terminal: None,
         agent: false,
         timeout_ms: None,
+        kill_after_ms: None,
         wait: true,
         extensions: Vec::new(),
     }
