@@ -15,7 +15,7 @@ use super::to_host::{
     Answer, Cancel, More, ReaderAck, ReaderClose, ReaderOpen, Resize, Stdin, StdinEnd, Submit,
     ToHost,
 };
-use super::{From, Level, TerminalSize};
+use super::{Command, From, Level, TerminalSize};
 use crate::id::{InvocationId, ReaderId, Seq};
 use crate::limits::{MAX_CHUNK, MAX_PIECE, MAX_READERS, RECORD_COST, STDIN_WINDOW};
 
@@ -57,6 +57,9 @@ pub struct Attachment {
     next_reader: u32,
     /// In the order they were submitted: it is the order in which they are to run.
     unanswered: Vec<(Submit, Bytes)>,
+    /// Visits that are not over. They belong to the attachment that submitted them last, so each
+    /// new one submits them again.
+    visits: BTreeMap<InvocationId, Submit>,
     inputs: BTreeMap<InvocationId, Input>,
     /// What is to be stopped, and how hard, and is not known to be over.
     cancels: BTreeMap<InvocationId, Level>,
@@ -75,6 +78,13 @@ impl Attachment {
     pub fn link_up(&mut self) {
         self.up = true;
         self.outbox.clear();
+        let known = |visit: &Submit| {
+            let mut unanswered = self.unanswered.iter();
+            unanswered.all(|(submit, _)| submit.invocation != visit.invocation)
+        };
+        for visit in self.visits.values().filter(|visit| known(visit)) {
+            self.outbox.extend(pieces(visit, &Bytes::new()));
+        }
         for (submit, body) in &self.unanswered {
             self.outbox.extend(pieces(submit, body));
         }
@@ -142,6 +152,9 @@ impl Attachment {
             self.inputs.entry(submit.invocation).or_default();
         }
         self.answered(submit.invocation);
+        if submit.command == Command::Visit {
+            self.visits.insert(submit.invocation, submit.clone());
+        }
         if self.up {
             self.outbox.extend(pieces(&submit, &body));
         }
@@ -205,6 +218,7 @@ impl Attachment {
     /// The host refused the submission.
     pub fn refused(&mut self, invocation: InvocationId) {
         self.answered(invocation);
+        self.visits.remove(&invocation);
         self.inputs.remove(&invocation);
         self.cancels.remove(&invocation);
     }
@@ -219,6 +233,7 @@ impl Attachment {
     /// The invocation is over: its input and the wish to stop it are of no use.
     pub fn completed(&mut self, invocation: InvocationId) {
         self.answered(invocation);
+        self.visits.remove(&invocation);
         self.inputs.remove(&invocation);
         self.left(invocation);
     }
@@ -281,6 +296,8 @@ impl Attachment {
             input.pending.pop_front();
         }
         if closed {
+            // A visit that takes no more keys is over.
+            self.visits.remove(&invocation);
             input.closed = true;
             input.pending.clear();
             input.given = input.taken;
