@@ -1,6 +1,9 @@
 //! A session this client holds: what is wanted of it, whatever its link is doing.
 
+mod agent;
+mod questions;
 mod reader;
+mod terminal;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -20,7 +23,12 @@ use outlast_protocol::session::{End as Ending, Holder, IdleTimeout, Life, Sessio
 use outlast_rendezvous::failpoint;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
+use self::agent::Agent;
+pub(super) use self::agent::Lending;
+use self::questions::Questions;
+pub(super) use self::questions::{Asked, Listening};
 pub(super) use self::reader::{Heard, Reader};
+pub(super) use self::terminal::Showing;
 use super::failure::Failure;
 use super::feeding::{Feeders, Feeding};
 use super::wire::{Wire, WireError};
@@ -64,6 +72,10 @@ struct Inner {
     // Several where the same invocation was submitted again from another terminal.
     answers: BTreeMap<InvocationId, Vec<Answer>>,
     feeders: Feeders,
+    questions: Questions,
+    agent: Agent,
+    /// How many command lines show the session's terminal.
+    shown: usize,
     refusals: Option<oneshot::Sender<Refused>>,
     /// Whether somebody wants to let go, and was not refused.
     leaving: bool,
@@ -105,6 +117,9 @@ impl Held {
             had_own: VecDeque::new(),
             answers: BTreeMap::new(),
             feeders: Feeders::default(),
+            questions: Questions::default(),
+            agent: Agent::default(),
+            shown: 0,
             refusals: None,
             leaving: false,
             info: info.clone(),
@@ -283,26 +298,27 @@ impl Held {
         only: Option<InvocationId>,
         skip: Vec<(InvocationId, Seq)>,
     ) -> Reader {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        let open = ReaderOpen {
-            reader: ReaderId(0),
-            source: Source::Log,
-            from,
+        let reader = self.open(ReaderOpen {
             only,
             skip,
-            credit: DEFAULT_CREDIT,
-            owed: 0,
-        };
-        let mut inner = self.inner.borrow_mut();
-        let id = inner.attachment.open_reader(open);
-        inner.readers.insert(id, sender);
+            ..from_everything(Source::Log, from)
+        });
         if let Some(invocation) = only {
-            inner.own.insert(id, invocation);
+            let mut inner = self.inner.borrow_mut();
+            inner.own.insert(reader.id, invocation);
             inner.had_own.push_back(invocation);
             if inner.had_own.len() > MAX_OUTCOMES {
                 inner.had_own.pop_front();
             }
         }
+        reader
+    }
+
+    fn open(self: &Rc<Self>, open: ReaderOpen) -> Reader {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let mut inner = self.inner.borrow_mut();
+        let id = inner.attachment.open_reader(open);
+        inner.readers.insert(id, sender);
         drop(inner);
         self.wake.notify_one();
         Reader {
@@ -356,13 +372,19 @@ impl Held {
         inner.answers.clear();
         inner.feeders.clear();
         inner.readers.clear();
+        inner.questions.clear();
+        inner.agent.hang_up();
         drop(inner);
         self.status.send_replace(Status::Over(over));
     }
 
     /// The link is lost.
     pub(super) fn link_down(&self, reason: String) {
-        self.inner.borrow_mut().attachment.link_down();
+        let mut inner = self.inner.borrow_mut();
+        inner.attachment.link_down();
+        // Connections to the agent belong to the link.
+        inner.agent.hang_up();
+        drop(inner);
         self.status.send_replace(Status::Down(reason));
     }
 
@@ -379,7 +401,7 @@ impl Held {
     /// Uses a link until it breaks or the session is not held any more. `changed` is called when
     /// the session's description changes.
     pub(super) async fn converse(
-        &self,
+        self: &Rc<Self>,
         wire: &mut Wire,
         changed: &dyn Fn(&SessionInfo),
     ) -> Result<Over, WireError> {
@@ -444,7 +466,7 @@ impl Held {
         self.inner.borrow_mut().attachment.poll_message()
     }
 
-    fn take(&self, message: ToClient, body: Bytes, changed: &dyn Fn(&SessionInfo)) {
+    fn take(self: &Rc<Self>, message: ToClient, body: Bytes, changed: &dyn Fn(&SessionInfo)) {
         let mut inner = self.inner.borrow_mut();
         match message {
             ToClient::Submitted(submitted) => {
@@ -484,6 +506,20 @@ impl Held {
                 changed(&news.info);
             }
             ToClient::Refused(refused) => inner.refused(refused),
+            ToClient::Question(question) => {
+                if inner.attachment.asked(question.question) {
+                    inner.questions.asked(question);
+                }
+            }
+            ToClient::QuestionOver(over) => {
+                inner.attachment.question_over(over.question);
+                inner.questions.over(over.question);
+            }
+            ToClient::AgentData(data) => {
+                drop(inner);
+                self.agent_data(data.connection, body);
+            }
+            ToClient::AgentEnd(end) => inner.agent.end(end.connection),
             // Replies to requests of other channels, and what a newer host may volunteer.
             _ => {}
         }
@@ -504,6 +540,19 @@ impl Inner {
             self.leaving = false;
             let _ = waiting.send(refused);
         }
+    }
+}
+
+/// A reader of all of a log.
+fn from_everything(source: Source, from: From) -> ReaderOpen {
+    ReaderOpen {
+        reader: ReaderId(0),
+        source,
+        from,
+        only: None,
+        skip: Vec::new(),
+        credit: DEFAULT_CREDIT,
+        owed: 0,
     }
 }
 

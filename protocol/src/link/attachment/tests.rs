@@ -397,7 +397,11 @@ fn a_visit_is_begun_again_on_every_link_until_it_is_over() {
     attachment.link_down();
     attachment.link_up();
     let said = drain(&mut attachment);
-    assert_eq!(said[0], (ToHost::from(visit), Bytes::new()), "before its keys");
+    assert_eq!(
+        said[0],
+        (ToHost::from(visit), Bytes::new()),
+        "before its keys"
+    );
     assert_eq!(stdin_of(&said).1, b"ls");
     attachment.stdin_taken(&StdinTaken {
         invocation: id,
