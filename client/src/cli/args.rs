@@ -8,6 +8,7 @@ use outlast_protocol::id::{InstanceId, InvocationId};
 use outlast_protocol::session::{Buffering, IdleTimeout};
 
 use super::duration::{Span, idle_timeout, positive};
+use crate::terminal::detach::DetachKeys;
 
 /// Remote sessions that outlast the SSH connection.
 ///
@@ -60,6 +61,8 @@ pub enum Verb {
     Get(GetArgs),
     /// Run a command in sessions
     Invoke(InvokeArgs),
+    /// Be in a session: its shell on this terminal
+    Enter(EnterArgs),
     /// Leave sessions running, free to be connected from elsewhere
     Disconnect(DisconnectArgs),
     /// Take hold of sessions
@@ -216,6 +219,22 @@ pub struct InvokeArgs {
     /// Give the command no standard input
     #[arg(short = 'n', long)]
     pub no_stdin: bool,
+    /// Run it on the session's terminal: for what draws, colours or asks there. Standard output
+    /// and error are one, Ctrl-C goes to the command as a key, Ctrl-\ and then d leaves it running
+    #[arg(short, long, conflicts_with = "disconnected")]
+    pub tty: bool,
+    /// Set a variable for the command alone; repeatable
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub env: Vec<OsString>,
+    /// Set these variables and exported bash functions of this environment for the command alone
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub using: Vec<OsString>,
+    /// Let the command use the SSH agent of this computer for as long as it is waited for
+    #[arg(short = 'A', long, conflicts_with = "disconnected")]
+    pub forward_agent: bool,
+    /// With --tty: keys that leave, e.g. ctrl-p,ctrl-q [default: $OUTLAST_DETACH_KEYS, or ctrl-\,d]
+    #[arg(long, value_name = "KEYS", requires = "tty")]
+    pub detach_keys: Option<DetachKeys>,
     /// Stop the command after so long, e.g. 90s
     #[arg(long, value_name = "DUR", value_parser = positive)]
     pub timeout: Option<Span>,
@@ -244,6 +263,46 @@ pub struct InvokeArgs {
     /// A program and its arguments, which no shell reinterprets; with -f the script's arguments
     #[arg(last = true, value_name = "ARG", conflicts_with = "script")]
     pub arguments: Vec<OsString>,
+    #[command(flatten)]
+    pub ssh: SshArgs,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  outlast enter build              the session's own shell; what runs there goes on \
+    afterwards\n  outlast enter web1               a session on web1 that ends with the visit\n  \
+    outlast enter -c web1 1b9d6bcd   a session made elsewhere\n  \
+    outlast enter --read-only build  looks on\n\n\
+    Ctrl-\\ and then d leaves, also out of a program that hangs; at the begin of a line ~. leaves,\n\
+    ~~ sends ~, and ~? says so. `exit` leaves as well. A session that was there before stays.\n\n\
+    Exits with 0 when left, with N behind `exit N`, with 255 when the session is lost."
+)]
+pub struct EnterArgs {
+    /// A session; or a host, for a session that ends with the visit
+    #[arg(value_name = "SESSION|HOST", required_unless_present = "computer_name")]
+    pub place: Option<String>,
+    /// Look for the session on this host; without SESSION, a new one there that ends with the
+    /// visit
+    #[arg(short, long, value_name = "HOST")]
+    pub computer_name: Option<String>,
+    /// Take the session over from whoever holds it
+    #[arg(long)]
+    pub steal: bool,
+    /// Only look on, whoever holds the session
+    #[arg(short, long, conflicts_with_all = ["steal", "no_wait", "forward_agent"])]
+    pub read_only: bool,
+    /// Fail if the session is busy, instead of waiting for its turn
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Let the session use the SSH agent of this computer for as long as the visit lasts
+    #[arg(short = 'A', long)]
+    pub forward_agent: bool,
+    /// Keys that leave, e.g. ctrl-p,ctrl-q [default: $OUTLAST_DETACH_KEYS, or ctrl-\,d]
+    #[arg(long, value_name = "KEYS")]
+    pub detach_keys: Option<DetachKeys>,
+    /// Try for so long to get a lost connection back
+    #[arg(long, value_name = "DUR", default_value = "10m")]
+    pub reconnect_for: Span,
     #[command(flatten)]
     pub ssh: SshArgs,
 }

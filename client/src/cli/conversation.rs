@@ -9,11 +9,12 @@ use bytes::Bytes;
 use outlast_protocol::control::session::Session;
 use outlast_protocol::control::to_cli::{FailureKind, Record, ToCli};
 use outlast_protocol::control::to_mux::{
-    Cancel, Consumed, Invoke, Receive, Stdin, StdinEnd, Watch,
+    Answer, Cancel, Consumed, Invoke, More, Receive, Resize, Stdin, StdinEnd, Watch,
 };
 use outlast_protocol::control::window::{Step, Window};
 use outlast_protocol::id::Seq;
-use outlast_protocol::link::{From, Level};
+use outlast_protocol::limits::MAX_PIECE;
+use outlast_protocol::link::{From, Level, TerminalSize};
 use outlast_protocol::outcome::Outcome;
 use outlast_protocol::record::RecordKind;
 use outlast_rendezvous::failpoint;
@@ -23,7 +24,9 @@ use super::Client;
 use super::duration::Span;
 use super::error::Error;
 use super::interrupt::Wish;
-use super::request::{answer, unexpected};
+use super::questioning::Questioning;
+use super::request::unexpected;
+use super::tty::Tty;
 
 use crate::control::connection::Connection;
 use crate::output::page::Page;
@@ -54,6 +57,8 @@ pub(super) struct Conversation {
     pub(super) ask: Ask,
     pub(super) sink: Sink,
     pub(super) input: Option<mpsc::Receiver<Bytes>>,
+    /// Where the command is on the session's terminal.
+    pub(super) tty: Option<Tty>,
     pub(super) wishes: watch::Receiver<Wish>,
     pub(super) reconnect_for: Span,
     /// How the last command ended.
@@ -64,6 +69,7 @@ pub(super) struct Conversation {
     pub(super) missing: u64,
     /// Whether the mux was lost on the way.
     pub(super) broken: bool,
+    questioning: Questioning,
     window: Window,
     consumed: Option<Seq>,
     /// When the mux was lost, until it is back.
@@ -101,6 +107,8 @@ impl Conversation {
             ask,
             sink,
             input: None,
+            tty: None,
+            questioning: Questioning::default(),
             wishes: client.interrupts.listen(),
             reconnect_for: patience,
             outcome: None,
@@ -164,6 +172,8 @@ impl Conversation {
 
     async fn attempt(&mut self) -> Result<End, Error> {
         let mut connection = Connection::open(&self.client.place).await?;
+        // What another mux had asked, this one asks again.
+        self.questioning = Questioning::default();
         failpoint::reach("cli.asks");
         self.begin(&mut connection)?;
         self.talk(&mut connection).await
@@ -177,7 +187,18 @@ impl Conversation {
                     let last = self.consumed.unwrap_or(Seq(0));
                     invoke.resume = Some((last, self.window.offset()));
                 }
-                connection.send(invoke.clone(), body.clone())?;
+                if let Some(tty) = &self.tty {
+                    invoke.terminal = Some(tty.size());
+                    // The keys are the command's by now.
+                    invoke.surroundings.interactive &= !tty.is_raw();
+                }
+                let mut rest = body.clone();
+                let first = rest.split_to(rest.len().min(MAX_PIECE));
+                invoke.more_len = u32::try_from(rest.len()).unwrap_or(u32::MAX);
+                connection.send(invoke.clone(), first)?;
+                while !rest.is_empty() {
+                    connection.send(More, rest.split_to(rest.len().min(MAX_PIECE)))?;
+                }
                 self.window.rewind();
                 if self.broken && self.wishes.borrow().cancels > 0 {
                     let level = Level::Interrupt;
@@ -230,16 +251,42 @@ impl Conversation {
                     writing = Some((page, batch.last, batch.finished));
                 }
                 bytes = input(&mut self.input, self.window.wants()) => match bytes {
-                    Some(bytes) => self.window.push(bytes),
+                    Some(bytes) => self.typed(bytes),
                     None => {
                         self.input = None;
                         self.window.finish();
                     }
                 },
+                size = size(&mut self.tty) => connection.send(Resize { size }, Bytes::new())?,
+                (question, texts) = self.questioning.next() => {
+                    connection.send(Answer { question, texts }, Bytes::new())?;
+                }
                 // Without a listener nobody can wish for anything any more.
                 Ok(()) = self.wishes.changed() => self.cancel(connection)?,
             }
         }
+    }
+
+    /// Keys of a terminal may be meant for us; other input is the command's.
+    fn typed(&mut self, bytes: Bytes) {
+        match &mut self.tty {
+            Some(tty) if tty.is_raw() => {
+                if let Some(bytes) = tty.typed(&self.client, &bytes) {
+                    self.window.push(bytes);
+                }
+            }
+            _ => self.window.push(bytes),
+        }
+    }
+
+    /// The command has the terminal, and with it the keys.
+    fn begin_tty(&mut self) -> Result<(), Error> {
+        if let Some(tty) = &mut self.tty
+            && let Some(input) = tty.begin()?
+        {
+            self.input = Some(input);
+        }
+        Ok(())
     }
 
     fn finished(&self) -> Result<End, Error> {
@@ -290,7 +337,7 @@ impl Conversation {
         }
         let mut next = Some((message, body));
         while let Some((message, body)) = next {
-            self.take(message, body, connection, &mut batch).await?;
+            self.take(message, body, &mut batch).await?;
             if batch.finished || batch.bytes >= PAGE {
                 break;
             }
@@ -300,16 +347,15 @@ impl Conversation {
         Ok(batch)
     }
 
-    async fn take(
-        &mut self,
-        message: ToCli,
-        body: Bytes,
-        connection: &mut Connection,
-        batch: &mut Batch,
-    ) -> Result<(), Error> {
+    async fn take(&mut self, message: ToCli, body: Bytes, batch: &mut Batch) -> Result<(), Error> {
         let computer = self.session.computer_name.clone();
         match message {
-            ToCli::Record(record) => self.record(&record, body, batch),
+            ToCli::Record(record) => {
+                if record.kind == RecordKind::Started {
+                    self.begin_tty()?;
+                }
+                self.record(&record, body, batch);
+            }
             ToCli::StdinTaken(taken) => {
                 self.window.taken(taken.offset, taken.closed);
                 if taken.closed {
@@ -333,8 +379,9 @@ impl Conversation {
                     .note(&format!("{computer}: {}", notice.text));
             }
             ToCli::Question(question) => {
-                answer(&self.client, &computer, &question, connection).await?;
+                self.questioning.ask(&self.client, computer, question);
             }
+            ToCli::QuestionOver(over) => self.questioning.over(over.question),
             ToCli::Sessions(some) => self.left.extend(some.sessions),
             ToCli::Finished(_) => {
                 self.sink.finish(&mut batch.page);
@@ -384,6 +431,14 @@ impl Conversation {
         let mut page = Page::default();
         what(&mut self.sink, &self.session, &mut page);
         self.client.output.print(page).await
+    }
+}
+
+/// The next size of our terminal; never, where none is shown.
+async fn size(tty: &mut Option<Tty>) -> TerminalSize {
+    match tty {
+        Some(tty) => tty.resized().await,
+        None => std::future::pending().await,
     }
 }
 

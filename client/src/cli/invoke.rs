@@ -26,10 +26,13 @@ use super::selection::select;
 use super::stdin::copies;
 use super::submission::Submission;
 use super::target::{surroundings, targets};
+use super::tty::{NO_SIZE, Tty, detach_keys};
 use crate::output::json::{self, ResultObject};
 use crate::output::session::SessionObject;
 use crate::output::sink::Sink;
 use crate::output::table;
+use crate::terminal::detach::DetachKeys;
+use crate::terminal::raw;
 
 /// How long the end of a session that was made for the command may take.
 const ENDING: Duration = Duration::from_secs(10);
@@ -51,6 +54,9 @@ struct Plan {
     args: InvokeArgs,
     submission: Submission,
     stdin: bool,
+    /// Whether standard input is what is typed on a terminal that the command gets.
+    keys: bool,
+    detach: DetachKeys,
     several: bool,
     /// Of those who make sessions.
     turn: Mutex<()>,
@@ -79,11 +85,25 @@ pub(super) async fn invoke(client: &Client, args: InvokeArgs) -> Result<u8, Erro
         .file
         .as_ref()
         .is_some_and(|path| path.as_os_str() == "-");
-    let stdin =
-        !(args.no_stdin || args.disconnected || from_script || std::io::stdin().is_terminal());
+    let typed = std::io::stdin().is_terminal();
+    let table = client.form == Form::Table;
+    // Keys are read when the command has the terminal; until then they are ours.
+    let keys = args.tty && typed && table && !args.no_stdin;
+    let stdin = keys || !(args.no_stdin || args.disconnected || from_script || typed);
+    if args.tty && places.len() > 1 {
+        return Err(Error::usage(
+            format!("--tty is for one session, not {}", places.len()),
+            "leave it out, or name one session",
+        ));
+    }
+    let agent = args.forward_agent;
+    if agent && surroundings().agent_socket.is_none() {
+        return Err(no_agent());
+    }
+    let detach = detach_keys(args.detach_keys.as_ref())?;
     let throttle = throttle(args.throttle);
     let mut inputs: Vec<Option<Receiver<Bytes>>> = places.iter().map(|_| None).collect();
-    if stdin {
+    if stdin && !keys {
         let copies = copies(places.len(), Arc::clone(&throttle));
         let copies = copies.map_err(|source| Error::System {
             action: "cannot read standard input",
@@ -96,6 +116,8 @@ pub(super) async fn invoke(client: &Client, args: InvokeArgs) -> Result<u8, Erro
         args,
         submission,
         stdin,
+        keys,
+        detach,
         several,
         turn: Mutex::default(),
     });
@@ -112,6 +134,7 @@ pub(super) async fn invoke(client: &Client, args: InvokeArgs) -> Result<u8, Erro
             Ok(()) = wishes.changed() => {
                 let Wish { leave, .. } = *wishes.borrow_and_update();
                 if leave {
+                    raw::restore();
                     return leave_running(client, &places).await;
                 }
                 if !told {
@@ -123,6 +146,14 @@ pub(super) async fn invoke(client: &Client, args: InvokeArgs) -> Result<u8, Erro
             }
         }
     }
+}
+
+/// What is wrong with -A where there is no agent.
+pub(super) fn no_agent() -> Error {
+    Error::usage(
+        "-A lends the SSH agent of this computer, and SSH_AUTH_SOCK names none",
+        "start one with `eval $(ssh-agent)`, or leave -A out",
+    )
 }
 
 async fn places(client: &Client, args: &InvokeArgs) -> Result<Vec<Where>, Error> {
@@ -224,6 +255,17 @@ async fn run_in(
     let patience = plan.args.reconnect_for;
     let mut conversation = Conversation::new(client, session, ask, sink, patience);
     conversation.input = input;
+    if plan.args.tty {
+        match Tty::new(plan.detach.clone(), plan.keys) {
+            Ok(tty) => conversation.tty = Some(tty),
+            Err(error) => {
+                return (
+                    Report::failed(conversation.session.computer_name, error),
+                    false,
+                );
+            }
+        }
+    }
     let told = conversation.run().await;
     let Conversation {
         session,
@@ -271,12 +313,16 @@ impl Plan {
             instance,
             invocation,
             command: self.submission.command.clone(),
-            environment_len: 0,
+            environment_len: self.submission.environment_len,
             arguments_len: self.submission.arguments_len,
             more_len: 0,
             stdin: self.stdin,
-            terminal: None,
-            agent: false,
+            // The size is that of the moment at which it is sent.
+            terminal: self
+                .args
+                .tty
+                .then(|| crate::terminal::size::now().unwrap_or(NO_SIZE)),
+            agent: self.args.forward_agent,
             timeout_ms: self
                 .args
                 .timeout

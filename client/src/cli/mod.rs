@@ -8,8 +8,10 @@ mod connect;
 mod conversation;
 mod disconnect;
 pub mod duration;
+mod enter;
 pub mod error;
 pub mod exit;
+mod front;
 mod get;
 mod help;
 mod interrupt;
@@ -17,6 +19,7 @@ mod invoke;
 mod mux;
 mod new;
 mod parallel;
+mod questioning;
 mod receive;
 mod remove;
 mod request;
@@ -24,7 +27,10 @@ mod selection;
 mod stdin;
 mod submission;
 mod target;
+mod tty;
+mod variables;
 mod version;
+mod visit;
 
 use std::sync::Arc;
 
@@ -114,6 +120,7 @@ async fn dispatch(cli: Cli, output: Output) -> Result<u8, Error> {
         Verb::New(args) => new::new(&client, args).await,
         Verb::Get(args) => get::get(&client, args).await,
         Verb::Invoke(args) => invoke::invoke(&client, args).await,
+        Verb::Enter(args) => enter::enter(&client, args).await,
         Verb::Disconnect(args) => disconnect::disconnect(&client, args).await,
         Verb::Connect(args) => connect::connect(&client, args).await,
         Verb::Receive(args) => receive::receive(&client, args).await,

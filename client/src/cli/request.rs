@@ -1,5 +1,7 @@
 //! One request that is answered with sessions.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use outlast_protocol::control::session::{Session, State};
 use outlast_protocol::control::to_cli::{Question, ToCli};
@@ -81,7 +83,8 @@ pub(super) async fn answer(
     question: &Question,
     connection: &mut Connection,
 ) -> Result<(), Error> {
-    let texts = client.asker.ask(computer, question).await;
+    let asker = Arc::clone(&client.asker);
+    let texts = asker.ask(computer.to_owned(), question.clone()).await;
     let question = question.question;
     connection.send(Answer { question, texts }, Bytes::new())
 }

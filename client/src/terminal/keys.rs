@@ -47,6 +47,11 @@ impl Keys {
         }
     }
 
+    /// A line begins here.
+    pub fn begin_line(&mut self) {
+        self.fresh = !self.pasting;
+    }
+
     /// Takes in what was typed.
     #[must_use]
     pub fn push(&mut self, bytes: &[u8]) -> Vec<Action> {

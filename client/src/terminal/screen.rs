@@ -1,8 +1,6 @@
 //! What the session's terminal shows: an emulator that is fed what the terminal said, so that the
 //! screen can be drawn on another terminal, or drawn again on this one.
 
-use std::fmt::Write;
-
 use avt::{ScreenKind, Terminal};
 use outlast_protocol::link::TerminalSize;
 
@@ -104,21 +102,26 @@ impl Screen {
     }
 
     /// What leaves a terminal that shows this screen sane, on an empty line below everything.
-    pub fn farewell(&mut self) -> String {
-        let mut out = self.plain();
-        if self.terminal.active_screen_kind() == ScreenKind::Alternate {
-            self.terminal.feed("\x1b[?1049l");
+    #[must_use]
+    pub fn farewell(&self) -> String {
+        let plain = self.plain();
+        if self.terminal.active_screen_kind() == ScreenKind::Primary {
+            return format!("{plain}{}", below(&self.terminal));
         }
-        let text = self.terminal.screen().text();
-        let last = text.iter().rposition(|line| !line.trim_end().is_empty());
-        let row = self.terminal.cursor().row.max(last.unwrap_or(0));
-        let empty = last.is_none_or(|last| last < row);
-        let _ = write!(out, "\x1b[{};1H", row.saturating_add(1));
-        if !empty {
-            out.push_str("\r\n");
-        }
-        out
+        let mut left = empty(self.size);
+        left.feed(self.terminal.dump());
+        left.feed("\x1b[?1049l");
+        format!("{plain}{}", below(&left))
     }
+}
+
+/// What moves the cursor to the first line below everything.
+fn below(terminal: &Terminal) -> String {
+    let text = terminal.screen().text();
+    let last = text.iter().rposition(|line| !line.trim_end().is_empty());
+    let row = terminal.cursor().row.max(last.unwrap_or(0));
+    let feed = if last == Some(row) { "\r\n" } else { "" };
+    format!("\x1b[{};1H{feed}", row.saturating_add(1))
 }
 
 /// What makes room: what the terminal showed before goes where it can be scrolled back to.
