@@ -181,6 +181,9 @@ pub struct GetArgs {
     /// Only sessions in these states, e.g. opened or disconnected
     #[arg(long, value_delimiter = ',', value_parser = state)]
     pub state: Vec<String>,
+    /// Show what each runs, for how long already, and how many commands wait behind it
+    #[arg(short, long)]
+    pub verbose: bool,
     /// Work on so many hosts at the same time
     #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u16).range(1..))]
     pub throttle: u16,

@@ -506,10 +506,8 @@ impl Held {
                 changed(&news.info);
             }
             ToClient::Refused(refused) => inner.refused(refused),
-            ToClient::Question(question) => {
-                if inner.attachment.asked(question.question) {
-                    inner.questions.asked(question);
-                }
+            ToClient::Question(question) if inner.attachment.asked(question.question) => {
+                inner.questions.asked(question);
             }
             ToClient::QuestionOver(over) => {
                 inner.attachment.question_over(over.question);
