@@ -15,22 +15,22 @@ use uuid::Uuid;
 
 use super::Client;
 use super::args::{Form, InvokeArgs};
-use super::conversation::{Ask, Conversation};
+use super::ask::Ask;
+use super::conversation::Conversation;
 use super::error::Error;
 use super::exit::{self, Ending};
 use super::interrupt::Wish;
 use super::new::blank;
 use super::parallel::{each, throttle};
+use super::report::{Report, conclude};
 use super::request::{hold, request};
 use super::selection::select;
 use super::stdin::copies;
 use super::submission::Submission;
 use super::target::{surroundings, targets};
 use super::tty::{NO_SIZE, Tty, detach_keys};
-use crate::output::json::{self, ResultObject};
-use crate::output::session::SessionObject;
+use crate::output::json;
 use crate::output::sink::Sink;
-use crate::output::table;
 use crate::terminal::detach::DetachKeys;
 use crate::terminal::raw;
 
@@ -60,15 +60,6 @@ struct Plan {
     several: bool,
     /// Of those who make sessions.
     turn: Mutex<()>,
-}
-
-/// How it went in one place.
-struct Report {
-    computer: String,
-    ending: Ending,
-    error: Option<Error>,
-    result: ResultObject,
-    left: Vec<Session>,
 }
 
 /// Runs a command in sessions.
@@ -130,7 +121,7 @@ pub(super) async fn invoke(client: &Client, args: InvokeArgs) -> Result<u8, Erro
     let mut told = false;
     loop {
         tokio::select! {
-            reports = &mut all => return conclude(client, &plan, reports),
+            reports = &mut all => return conclude(client, plan.several, plan.args.disconnected, reports),
             Ok(()) = wishes.changed() => {
                 let Wish { leave, .. } = *wishes.borrow_and_update();
                 if leave {
@@ -344,77 +335,6 @@ impl Plan {
             Form::Table => Sink::Raw,
         }
     }
-}
-
-impl Report {
-    fn failed(computer: String, error: Error) -> Self {
-        Self {
-            ending: Ending::Failed(error.kind()),
-            result: ResultObject {
-                computer_name: computer.clone(),
-                outcome: json::failure(error.kind()),
-                error: Some(error.to_string()),
-                ..ResultObject::default()
-            },
-            computer,
-            error: Some(error),
-            left: Vec::new(),
-        }
-    }
-
-    fn cancelled(computer: String) -> Self {
-        Self {
-            ending: Ending::Done(Some(outlast_protocol::outcome::Outcome::NeverRan)),
-            result: ResultObject {
-                computer_name: computer.clone(),
-                outcome: "cancelled",
-                ..ResultObject::default()
-            },
-            computer,
-            error: None,
-            left: Vec::new(),
-        }
-    }
-}
-
-fn conclude(client: &Client, plan: &Plan, reports: Vec<Report>) -> Result<u8, Error> {
-    let mut endings = Vec::new();
-    let mut results = Vec::new();
-    let mut left = Vec::new();
-    let mut started = Vec::new();
-    let mut broken_pipe = None;
-    for report in reports {
-        match report.error {
-            Some(error @ Error::BrokenPipe) => broken_pipe = Some(error),
-            Some(error) => {
-                let computer = plan.several.then_some(report.computer.as_str());
-                client.output.error(computer, &error);
-            }
-            None => {}
-        }
-        endings.push(report.ending);
-        let invocation = report.result.invocation_id.clone();
-        started.extend(
-            report
-                .left
-                .iter()
-                .map(|session| SessionObject::started(session, invocation.as_deref())),
-        );
-        results.push(report.result);
-        left.extend(report.left);
-    }
-    if let Some(error) = broken_pipe {
-        return Err(error);
-    }
-    match (client.form, plan.args.disconnected) {
-        (Form::Json, true) => client.output.result(&json::document(&started))?,
-        (Form::Json, false) => client.output.result(&json::document(&results))?,
-        (Form::Table, true) if !client.output.is_quiet() => {
-            client.output.result(&table::sessions(&left))?;
-        }
-        _ => {}
-    }
-    Ok(exit::code(&endings))
 }
 
 /// Lets go of the sessions and says how to come back.

@@ -1,6 +1,8 @@
 //! The command line: parse, do, say what went wrong once, leave with the right code.
 
+mod absence;
 pub mod args;
+mod ask;
 mod asker;
 mod choose;
 mod completions;
@@ -16,12 +18,14 @@ mod get;
 mod help;
 mod interrupt;
 mod invoke;
+mod keystrokes;
 mod mux;
 mod new;
 mod parallel;
 mod questioning;
 mod receive;
 mod remove;
+mod report;
 mod request;
 mod selection;
 mod stdin;

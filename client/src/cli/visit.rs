@@ -1,29 +1,30 @@
 //! One visit to a session's terminal, or a look at it, from the request to its end, over as many
 //! connections as it takes.
 
-use std::collections::VecDeque;
+mod heard;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
 use outlast_protocol::control::session::Session;
-use outlast_protocol::control::to_cli::{FailureKind, Record, ToCli};
+use outlast_protocol::control::to_cli::FailureKind;
 use outlast_protocol::control::to_mux::{Answer, Consumed, Enter, Resize, Stdin, StdinEnd};
-use outlast_protocol::control::window::{Step, Window};
+use outlast_protocol::control::window::Step;
 use outlast_protocol::id::Seq;
 use outlast_protocol::link::AttachMode;
 use outlast_protocol::outcome::Outcome;
-use outlast_protocol::record::RecordKind;
 use tokio::time::Instant;
 
 use super::Client;
+use super::absence::Absence;
 use super::duration::Span;
 use super::error::Error;
 use super::front::{Doing, Front};
 use super::interrupt::Wish;
+use super::keystrokes::Keystrokes;
 use super::questioning::Questioning;
-use super::request::unexpected;
 use crate::control::connection::Connection;
 use crate::output::page::{Channel, Page};
 use crate::terminal::keys::Action;
@@ -32,10 +33,8 @@ use crate::terminal::keys::Action;
 const ENOUGH: usize = 64 * 1024;
 /// How long the end of a visit may take once it is left.
 const LEAVING: Duration = Duration::from_secs(2);
-/// First and longest wait before the next attempt to reach a mux.
-const WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-/// Pasted text that may wait for a program that does not read, besides what is under way.
-const OVERFLOW: usize = 16 * 1024 * 1024;
+/// What a key is answered with that nobody will see.
+const BELL: u8 = 0x07;
 
 type Writing = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
@@ -61,15 +60,8 @@ pub(super) struct Visit {
     client: Client,
     session: Session,
     message: Enter,
-    patience: Span,
     front: Front,
-    window: Window,
-    /// What does not fit into the window yet.
-    overflow: VecDeque<Bytes>,
-    overflowing: usize,
-    /// Keystrokes that nobody will ever see, in bytes; and those among them not reported yet.
-    dropped: usize,
-    unreported: usize,
+    keystrokes: Keystrokes,
     /// What is still to be written to the terminal.
     out: Vec<u8>,
     /// The last record taken in, and the last that was written out.
@@ -84,7 +76,7 @@ pub(super) struct Visit {
     interrupted: bool,
     /// Whether a mux was lost on the way.
     pub(super) broken: bool,
-    lost_since: Option<Instant>,
+    absence: Absence,
     questioning: Questioning,
 }
 
@@ -102,13 +94,8 @@ impl Visit {
             client: client.clone(),
             session,
             message,
-            patience,
             front,
-            window: Window::default(),
-            overflow: VecDeque::new(),
-            overflowing: 0,
-            dropped: 0,
-            unreported: 0,
+            keystrokes: Keystrokes::default(),
             out: Vec::new(),
             seen: None,
             consumed: None,
@@ -117,7 +104,7 @@ impl Visit {
             leaving: None,
             interrupted: false,
             broken: false,
-            lost_since: None,
+            absence: Absence::new(patience),
             questioning: Questioning::default(),
         }
     }
@@ -126,15 +113,15 @@ impl Visit {
     pub(super) async fn run(&mut self) -> Result<Parting, Error> {
         let parting = self.attempts().await;
         self.front.close();
-        if self.dropped > 0 {
-            let note = format!("{} bytes that were typed are dropped", self.dropped);
+        let dropped = self.keystrokes.dropped();
+        if dropped > 0 {
+            let note = format!("{dropped} bytes that were typed are dropped");
             self.client.output.note(&note);
         }
         parting
     }
 
     async fn attempts(&mut self) -> Result<Parting, Error> {
-        let mut wait = WAIT.0;
         loop {
             let away = match self.attempt().await {
                 Ok(End::Parted(parting)) => return Ok(parting),
@@ -144,28 +131,18 @@ impl Visit {
                     (None, None) => None,
                 },
                 Err(error @ Error::Refused(_))
-                    if self.lost_since.is_some() && error.kind() == FailureKind::Unreachable =>
+                    if self.absence.lasts() && error.kind() == FailureKind::Unreachable =>
                 {
                     Some(error)
                 }
                 Err(error) => return Err(error),
             };
-            match self.lost_since {
-                None => {
-                    self.lost_since = Some(Instant::now());
-                    wait = WAIT.0;
-                    self.lost("the background process is gone");
-                }
-                Some(since) => {
-                    let limit = self.patience.duration();
-                    if limit.is_some_and(|limit| since.elapsed() >= limit) {
-                        let lost = || Error::MuxLost(self.patience.to_string());
-                        return Err(away.unwrap_or_else(lost));
-                    }
+            match self.absence.goes_on(away)? {
+                None => self.lost("the background process is gone"),
+                Some(wait) => {
                     if self.pause(wait).await? {
                         return Ok(Parting::Left);
                     }
-                    wait = wait.saturating_mul(2).min(WAIT.1);
                 }
             }
             self.broken = true;
@@ -195,12 +172,12 @@ impl Visit {
         self.message.size = self.front.size();
         if self.broken {
             let last = self.consumed.unwrap_or(Seq(0));
-            self.message.resume = Some((last, self.window.offset()));
+            self.message.resume = Some((last, self.keystrokes.offset()));
             // The keys are the session's by now.
             self.message.surroundings.interactive &= !self.front.is_open();
         }
         connection.send(self.message.clone(), Bytes::new())?;
-        self.window.rewind();
+        self.keystrokes.rewind();
         self.talk(&mut connection).await
     }
 
@@ -231,7 +208,7 @@ impl Visit {
                         connection.send(Consumed { seq }, Bytes::new())?;
                     }
                 }
-                message = read(connection, may_read) => {
+                message = connection.next_if(may_read) => {
                     let Some((message, body)) = message? else {
                         return Ok(End::Lost);
                     };
@@ -279,10 +256,7 @@ impl Visit {
     fn leave(&mut self) {
         if self.leaving.is_none() {
             self.leaving = Some(Instant::now() + LEAVING);
-            self.dropped = self.dropped.saturating_add(self.overflowing);
-            self.overflow.clear();
-            self.overflowing = 0;
-            self.window.finish();
+            self.keystrokes.finish();
         }
     }
 
@@ -290,14 +264,7 @@ impl Visit {
         if self.message.mode == AttachMode::ReadOnly {
             return Ok(());
         }
-        while self.window.wants() {
-            let Some(bytes) = self.overflow.pop_front() else {
-                break;
-            };
-            self.overflowing = self.overflowing.saturating_sub(bytes.len());
-            self.window.push(bytes);
-        }
-        while let Some(step) = self.window.step() {
+        while let Some(step) = self.keystrokes.step() {
             match step {
                 Step::Bytes(bytes) => connection.send(Stdin, bytes)?,
                 Step::End => connection.send(StdinEnd, Bytes::new())?,
@@ -321,7 +288,7 @@ impl Visit {
 
     fn typed(&mut self, typed: Option<Bytes>) {
         let (actions, shown) = self.front.actions(typed.as_deref());
-        if shown.is_empty() && !self.interrupted && self.lost_since.is_none() {
+        if shown.is_empty() && !self.interrupted && !self.absence.lasts() {
             // What we had to say was read.
             let cleared = self.front.clear();
             self.out.extend(cleared);
@@ -341,115 +308,10 @@ impl Visit {
         if self.message.mode == AttachMode::ReadOnly || self.leaving.is_some() {
             return;
         }
-        let away = self.interrupted || self.lost_since.is_some();
-        let room = if away { 0 } else { OVERFLOW };
-        if self.window.wants() && self.overflow.is_empty() {
-            self.window.push(bytes);
-        } else if self.overflowing.saturating_add(bytes.len()) <= room {
-            self.overflowing = self.overflowing.saturating_add(bytes.len());
-            self.overflow.push_back(bytes);
-        } else {
-            self.dropped = self.dropped.saturating_add(bytes.len());
-            self.unreported = self.unreported.saturating_add(bytes.len());
-            self.out.push(0x07);
+        let away = self.interrupted || self.absence.lasts();
+        if !self.keystrokes.push(bytes, away) {
+            self.out.push(BELL);
         }
-    }
-
-    /// Takes a message in; says how the visit ended if it did.
-    fn take(&mut self, message: ToCli, body: Bytes) -> Result<Option<Parting>, Error> {
-        let arrived = matches!(
-            message,
-            ToCli::Record(_) | ToCli::Accepted(_) | ToCli::CaughtUp(_)
-        );
-        if arrived && self.lost_since.take().is_some() {
-            self.back();
-        }
-        let computer = self.session.computer_name.clone();
-        match message {
-            ToCli::Record(record) => self.record(&record, &body)?,
-            ToCli::CaughtUp(_) if self.begun => {
-                let drawn = self.front.draw()?;
-                self.out.extend(drawn);
-            }
-            ToCli::StdinTaken(taken) => self.window.taken(taken.offset, taken.closed),
-            ToCli::Accepted(accepted) if accepted.ahead > 0 && !self.broken => {
-                self.client.output.note(&format!(
-                    "{computer}: waiting for what runs in session {} (Ctrl-C gives up)",
-                    self.session.name
-                ));
-            }
-            ToCli::Interrupted(lost) => {
-                self.interrupted = true;
-                self.lost(&lost.reason);
-            }
-            ToCli::Resumed(_) => self.back(),
-            ToCli::Notice(notice) if !self.front.is_open() => {
-                self.client
-                    .output
-                    .note(&format!("{computer}: {}", notice.text));
-            }
-            ToCli::Question(question) => self.questioning.ask(&self.client, computer, question),
-            ToCli::QuestionOver(over) => self.questioning.over(over.question),
-            ToCli::Finished(_) => return self.finished().map(Some),
-            ToCli::Failed(failed) => return Err(Error::Refused(failed)),
-            ToCli::Sessions(_) | ToCli::Accepted(_) | ToCli::CaughtUp(_) | ToCli::Notice(_) => {}
-            other => return Err(unexpected("Record or Finished", &other)),
-        }
-        Ok(None)
-    }
-
-    fn finished(&self) -> Result<Parting, Error> {
-        match (&self.outcome, self.leaving) {
-            (_, Some(_)) => Ok(Parting::Left),
-            (Some(outcome), None) => Ok(Parting::Over(outcome.clone())),
-            (None, None) => Err(Error::Protocol(
-                "it finished a visit without an outcome".to_owned(),
-            )),
-        }
-    }
-
-    fn record(&mut self, record: &Record, body: &[u8]) -> Result<(), Error> {
-        if self.seen >= Some(record.seq) {
-            return Ok(());
-        }
-        self.seen = Some(record.seq);
-        let ours = record.invocation == Some(self.message.invocation);
-        match &record.kind {
-            RecordKind::Started => self.begun |= ours,
-            RecordKind::Output(_) => {
-                let out = self.front.take(body)?;
-                self.out.extend(out);
-            }
-            RecordKind::Completed(outcome) if ours => self.outcome = Some(outcome.clone()),
-            RecordKind::Completed(_) => {}
-            RecordKind::Gap(_) => {
-                let out = self.front.restart();
-                self.out.extend(out);
-            }
-        }
-        Ok(())
-    }
-
-    fn lost(&mut self, reason: &str) {
-        if !self.front.is_open() {
-            let note = format!("{}: lost: {reason}", self.session.computer_name);
-            return self.client.output.note(&note);
-        }
-        let status = format!("[outlast: connection lost: {reason}; trying again, ~. to leave]");
-        let out = self.front.say(status);
-        self.out.extend(out);
-        self.front.begin_line();
-    }
-
-    fn back(&mut self) {
-        self.interrupted = false;
-        let mut out = self.front.clear();
-        if self.unreported > 0 {
-            let count = std::mem::take(&mut self.unreported);
-            let text = format!("[outlast: back; {count} bytes typed meanwhile were dropped]");
-            out.extend(self.front.say(text));
-        }
-        self.out.extend(out);
     }
 
     /// What waits to be written, on its way.
@@ -482,14 +344,6 @@ async fn finish(writing: Option<(Writing, Option<Seq>)>) -> Result<(), Error> {
         Some((page, _)) => page.await,
         None => Ok(()),
     }
-}
-
-/// The next message; while it may not be read, only writes.
-async fn read(connection: &mut Connection, may: bool) -> Result<Option<(ToCli, Bytes)>, Error> {
-    if may {
-        return connection.next().await;
-    }
-    match connection.write_only().await {}
 }
 
 async fn at(moment: Option<Instant>) {

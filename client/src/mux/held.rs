@@ -1,8 +1,10 @@
 //! A session this client holds: what is wanted of it, whatever its link is doing.
 
 mod agent;
+mod converse;
 mod questions;
 mod reader;
+mod status;
 mod terminal;
 
 use std::cell::{Cell, RefCell};
@@ -16,11 +18,10 @@ use outlast_protocol::id::{InstanceId, InvocationId, ReaderId, Seq};
 use outlast_protocol::limits::{DEFAULT_CREDIT, MAX_OUTCOMES};
 use outlast_protocol::link::attachment::Attachment;
 use outlast_protocol::link::refusal::Refused;
-use outlast_protocol::link::to_client::{StdinTaken, Submitted, ToClient};
+use outlast_protocol::link::to_client::{StdinTaken, Submitted};
 use outlast_protocol::link::to_host::{Detach, End, ReaderOpen, Submit};
 use outlast_protocol::link::{AttachMode, From, Level, Source};
-use outlast_protocol::session::{End as Ending, Holder, IdleTimeout, Life, SessionInfo};
-use outlast_rendezvous::failpoint;
+use outlast_protocol::session::{IdleTimeout, SessionInfo};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use self::agent::Agent;
@@ -28,36 +29,10 @@ pub(super) use self::agent::Lending;
 use self::questions::Questions;
 pub(super) use self::questions::{Asked, Listening};
 pub(super) use self::reader::{Heard, Reader};
+use self::status::over_by;
+pub(super) use self::status::{Over, Status};
 pub(super) use self::terminal::Showing;
-use super::failure::Failure;
 use super::feeding::{Feeders, Feeding};
-use super::wire::{Wire, WireError};
-
-/// How the session's link is doing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Status {
-    /// It is up.
-    Up,
-    /// It is lost and being re-established: why.
-    Down(String),
-    /// This client does not hold the session any more.
-    Over(Over),
-}
-
-/// Why a client does not hold a session any more.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Over {
-    /// It let go.
-    Detached,
-    /// Another client took it.
-    Stolen(Holder),
-    /// The session is over.
-    Ended(Ending),
-    /// Its host process is gone: why.
-    Broken(String),
-    /// It cannot be had back.
-    Lost(Failure),
-}
 
 type Answer = oneshot::Sender<Result<Submitted, Refused>>;
 
@@ -397,148 +372,6 @@ impl Held {
         drop(inner);
         self.status.send_replace(Status::Up);
     }
-
-    /// Uses a link until it breaks or the session is not held any more. `changed` is called when
-    /// the session's description changes.
-    pub(super) async fn converse(
-        self: &Rc<Self>,
-        wire: &mut Wire,
-        changed: &dyn Fn(&SessionInfo),
-    ) -> Result<Over, WireError> {
-        let mut ended = over_by(&self.info());
-        loop {
-            while let Some((message, body)) = self.poll_message() {
-                wire.send(&message, body)?;
-            }
-            // Once the session is over, only what is still wanted of it keeps the link. A
-            // removal is done when the host closes the link: then nothing of it is left.
-            if let Some(over) = &ended
-                && *over != Over::Ended(Ending::Removed)
-                && !self.is_wanted()
-            {
-                wire.send(&Detach { idle_timeout: None }.into(), Bytes::new())?;
-                let _ = wire.flush().await;
-                return Ok(over.clone());
-            }
-            tokio::select! {
-                message = wire.next() => {
-                    let (message, body) = match message {
-                        Err(WireError::Ended | WireError::Io(_)) if self.is_done(&ended) => {
-                            return Ok(ended.unwrap_or(Over::Detached));
-                        }
-                        other => other?,
-                    };
-                    match message {
-                        ToClient::Detached(last) => {
-                            self.inner.borrow_mut().info = last.info.clone();
-                            changed(&last.info);
-                            return Ok(Over::Detached);
-                        }
-                        ToClient::Stolen(stolen) => return Ok(Over::Stolen(stolen.by)),
-                        ToClient::Ended(end) => {
-                            self.inner.borrow_mut().info.life = Life::Ended(end.end.clone());
-                            ended = Some(Over::Ended(end.end));
-                        }
-                        other => self.take(other, body, changed),
-                    }
-                }
-                () = self.wake.notified() => {}
-            }
-        }
-    }
-
-    /// Whether a link that breaks now is not needed again: whoever still reads has to get the rest.
-    fn is_done(&self, over: &Option<Over>) -> bool {
-        match over {
-            Some(Over::Ended(Ending::Removed)) => true,
-            Some(_) => !self.is_wanted(),
-            None => false,
-        }
-    }
-
-    /// Whether anybody still waits for something of the link.
-    fn is_wanted(&self) -> bool {
-        let inner = self.inner.borrow();
-        !inner.readers.is_empty() || !inner.answers.is_empty()
-    }
-
-    fn poll_message(&self) -> Option<(outlast_protocol::link::to_host::ToHost, Bytes)> {
-        self.inner.borrow_mut().attachment.poll_message()
-    }
-
-    fn take(self: &Rc<Self>, message: ToClient, body: Bytes, changed: &dyn Fn(&SessionInfo)) {
-        let mut inner = self.inner.borrow_mut();
-        match message {
-            ToClient::Submitted(submitted) => {
-                failpoint::reach("mux.submitted");
-                inner.attachment.submitted(&submitted);
-                let answers = inner.answers.remove(&submitted.invocation);
-                for answer in answers.into_iter().flatten() {
-                    let _ = answer.send(Ok(submitted.clone()));
-                }
-            }
-            ToClient::StdinTaken(taken) => {
-                inner.attachment.stdin_taken(&taken);
-                inner.feeders.tell(taken);
-            }
-            ToClient::Record(record) => {
-                failpoint::reach("mux.record");
-                if inner.attachment.accept(&record, body.len())
-                    && let Some(reader) = inner.readers.get(&record.reader)
-                {
-                    let _ = reader.send(Heard::Record(record, body));
-                }
-            }
-            ToClient::CaughtUp(caught) => {
-                let last = inner.info.life != Life::Live;
-                if let Some(reader) = inner.readers.get(&caught.reader) {
-                    let heard = Heard::CaughtUp {
-                        next: caught.next,
-                        active: caught.active,
-                        last,
-                    };
-                    let _ = reader.send(heard);
-                }
-            }
-            ToClient::Changed(news) => {
-                inner.info = news.info.clone();
-                drop(inner);
-                changed(&news.info);
-            }
-            ToClient::Refused(refused) => inner.refused(refused),
-            ToClient::Question(question) if inner.attachment.asked(question.question) => {
-                inner.questions.asked(question);
-            }
-            ToClient::QuestionOver(over) => {
-                inner.attachment.question_over(over.question);
-                inner.questions.over(over.question);
-            }
-            ToClient::AgentData(data) => {
-                drop(inner);
-                self.agent_data(data.connection, body);
-            }
-            ToClient::AgentEnd(end) => inner.agent.end(end.connection),
-            // Replies to requests of other channels, and what a newer host may volunteer.
-            _ => {}
-        }
-    }
-}
-
-impl Inner {
-    fn refused(&mut self, refused: Refused) {
-        let about = refused.about.map(InvocationId);
-        let answers = about.and_then(|invocation| self.answers.remove(&invocation));
-        if let (Some(invocation), Some(answers)) = (about, answers) {
-            self.attachment.refused(invocation);
-            for answer in answers {
-                let _ = answer.send(Err(refused.clone()));
-            }
-        } else if let Some(waiting) = self.refusals.take() {
-            // It stays, also when its link is lost later.
-            self.leaving = false;
-            let _ = waiting.send(refused);
-        }
-    }
 }
 
 /// A reader of all of a log.
@@ -551,14 +384,5 @@ fn from_everything(source: Source, from: From) -> ReaderOpen {
         skip: Vec::new(),
         credit: DEFAULT_CREDIT,
         owed: 0,
-    }
-}
-
-/// Why a session of that description cannot be asked anything.
-fn over_by(info: &SessionInfo) -> Option<Over> {
-    match &info.life {
-        Life::Live => None,
-        Life::Ended(end) => Some(Over::Ended(end.clone())),
-        Life::Broken(reason) => Some(Over::Broken(reason.clone())),
     }
 }
