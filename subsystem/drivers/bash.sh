@@ -4,7 +4,8 @@
 # done by PROMPT_COMMAND, a string and not a function: evaluated at top level, a `declare` in an
 # invocation is global. It loops: tell the host how the last invocation ended, wait on a FIFO
 # for the next, source its file. Whatever throws the shell back to top level (^C, an expansion
-# error) ends in PROMPT_COMMAND again, which then reports `$?`.
+# error) ends in PROMPT_COMMAND again, which then reports `$?`. When somebody visits the terminal
+# the loop ends, so that the prompt appears; before the next one PROMPT_COMMAND asks the host again.
 #
 # Nothing may rely on a command that the user can redefine: hence `\builtin`. Nothing stays open
 # between uses: children see descriptors 0, 1 and 2 only. What the driver writes to is opened
@@ -96,8 +97,8 @@ __outlast_keep_prompt() {
 # Runs at top level first thing after an invocation: $1 is its status.
 __outlast_enter() {
   __outlast_resume=
-  case $- in *x*) \builtin set +x; __outlast_resume='\builtin set -x; ' ;; esac
-  case $- in *v*) \builtin set +v; __outlast_resume+='\builtin set -v; ' ;; esac
+  case $__outlast_flags in *x*) __outlast_resume='\builtin set -x; ' ;; esac
+  case $__outlast_flags in *v*) __outlast_resume+='\builtin set -v; ' ;; esac
   if [[ -n $__outlast_int ]]; then \builtin eval "$__outlast_int"; __outlast_int=; fi
   [[ $__outlast_seen == "$__outlast_traps" ]] || __outlast_sort_traps "$__outlast_seen"
   __outlast_keep_prompt
@@ -105,7 +106,13 @@ __outlast_enter() {
   if [[ -z $__outlast_opened ]]; then
     __outlast_opened=1
     __outlast_tell "opened ${__outlast_resume:+resume}"
+  elif [[ -n $__outlast_visit && -z $__outlast_exit ]]; then
+    # A number that was not used before: an order given to an earlier asking is stale.
+    __outlast_asked=$((__outlast_asked + 1))
+    __outlast_tell "prompt $__outlast_running $__outlast_asked"
   elif [[ -n $__outlast_running ]]; then
+    __outlast_visit=
+    __outlast_give_back
     # In this order: after a ^C in between it is told twice, which the host bears.
     __outlast_tell "completed $__outlast_running ${__outlast_exit:-$1} ${__outlast_resume:+resume}"
     __outlast_running= __outlast_exit=
@@ -132,15 +139,99 @@ __outlast_wait() {
     # The rest of such a line is dropped, and so is one that was said again needlessly.
     if [[ $line == %*:* ]]; then
       line=${line#%}
+      [[ -z $__outlast_visit || $line != "$__outlast_running:v$__outlast_asked" ]] ||
+        \builtin return 1
       [[ ${line%%:*} -le $__outlast_latest ]] || \builtin break
     fi
   done
+  [[ -z $__outlast_visit ]] || { __outlast_visit=; __outlast_give_back; }
   __outlast_running=${line%%:*} __outlast_latest=${line%%:*}
   __outlast_file=$__outlast_dir/$__outlast_running.sh
   __outlast_words=()
   __outlast_input=/dev/null
+  __outlast_output=$__outlast_dir/$__outlast_running.out
+  __outlast_error=$__outlast_dir/$__outlast_running.err
   case $line in *:*i*) __outlast_input=$__outlast_dir/$__outlast_running.in ;; esac
+  case $line in *:*T*)
+    __outlast_input=/dev/tty __outlast_output=/dev/tty __outlast_error=/dev/tty ;;
+  esac
   case $line in *:*a*) \builtin . "$__outlast_dir/$__outlast_running.args" ;; esac
+  case $line in *:*v*)
+    __outlast_visit=1
+    __outlast_receive
+    __outlast_tell "running $__outlast_running"
+    \builtin return 1 ;;
+  esac
+}
+
+# What an invocation is lent: the variable or exported function $1 with the value $2. What was
+# there before comes back when it is over.
+__outlast_lend() {
+  \builtin local name=$1
+  if [[ $name == BASH_FUNC_*%% ]]; then
+    name=${name#BASH_FUNC_}
+    name=${name%'%%'}
+    __outlast_lent+="\\builtin unset -f -- ${name@Q}
+$(\builtin declare -f -- "$name")
+"
+    \builtin eval "$name $2"
+    \builtin return
+  fi
+  __outlast_was=$(\builtin declare -p -- "$name" 2>/dev/null) || __outlast_was=
+  if [[ $__outlast_was =~ ^declare\ -[^\ ]*r ]]; then
+    __outlast_refused+="$name is a read-only variable"$'\n'
+    \builtin return
+  fi
+  __outlast_lent+="\\builtin unset -v -- ${name@Q}
+"
+  # Without -g it would be a local variable of the function that gives it back.
+  [[ -z $__outlast_was ]] || __outlast_lent+="\\builtin declare -g ${__outlast_was#declare }
+"
+  \builtin export -- "$name=$2"
+}
+
+__outlast_give_back() {
+  [[ -n $__outlast_lent ]] || \builtin return 0
+  \builtin eval "$__outlast_lent" 2>/dev/null || \builtin :
+  __outlast_lent= __outlast_refused=
+}
+
+# Makes the prompt ready for a visitor. Only now somebody can recall the history, and edit.
+__outlast_receive() {
+  if [[ -z $__outlast_received ]]; then
+    __outlast_received=1
+    [[ -z ${HISTFILE-} || ! -r $HISTFILE ]] || \builtin history -r
+  fi
+  \builtin local map
+  for map in emacs-standard vi-insert vi-command; do
+    \builtin bind -m "$map" -x '"\e[27;5;81~": __outlast_recall'
+    \builtin bind -m "$map" '"\e[27;5;82~": accept-line'
+    \builtin bind -m "$map" '"\e[27;5;83~": "\e[27;5;81~\e[27;5;82~"'
+    \builtin bind -m "$map" -x '"\e[27;5;84~": __outlast_restore_line'
+    \builtin bind -m "$map" -x '"\e[27;5;85~": __outlast_end_of_file'
+  done 2>/dev/null
+}
+
+# The host wants the shell back for an invocation: puts a half-typed line away.
+__outlast_recall() {
+  [[ -z $READLINE_LINE ]] || __outlast_line=$READLINE_LINE __outlast_point=$READLINE_POINT
+  READLINE_LINE=
+}
+
+__outlast_restore_line() {
+  [[ -n $__outlast_line ]] || \builtin return 0
+  READLINE_LINE=$__outlast_line$READLINE_LINE READLINE_POINT=$__outlast_point
+  __outlast_line=
+}
+
+# Control-D. At the end of an empty line it leaves; else it is the key that it is.
+__outlast_end_of_file() {
+  if [[ -n $READLINE_LINE ]]; then
+    __outlast_tell 'end key'
+  else
+    __outlast_exit=$__outlast_status
+    __outlast_tell 'end visit'
+  fi
 }
 
 __outlast_rename() { __outlast_renamed=$0; BASH_ARGV0=$1; }
@@ -192,6 +283,7 @@ HISTFILE=$__outlast_histfile; [[ -n $HISTFILE ]] || \builtin unset HISTFILE;
 __outlast_traps=none; \__outlast_tell rescued; \builtin eval "$__outlast_options" 2>/dev/null'
 
 __outlast_latest=0 __outlast_running= __outlast_exit= __outlast_int= __outlast_resume= __outlast_renamed=
+__outlast_visit= __outlast_asked=0 __outlast_received= __outlast_line= __outlast_point=0 __outlast_lent= __outlast_refused=
 __outlast_errtrace= __outlast_farewell= __outlast_prompts=0 __outlast_opened= __outlast_words=()
 # The traps themselves are short: they are read back byte by byte after every invocation.
 # Held open in both directions all the while, the FIFO neither blocks nor keeps anything.
@@ -201,7 +293,11 @@ __outlast_stray='\builtin trap - EXIT; \builtin exit "${__outlast_exit:-$__outla
 __outlast_fail='__outlast_last=$?; [[ $- != *e* || $BASHPID != $$ || -z $__outlast_running ]] || \__outlast_leave "$__outlast_last"'
 __outlast_on_exit='\builtin eval "$__outlast_end"'
 __outlast_on_error='{ \builtin eval "$__outlast_fail"; } 2>/dev/null'
-__outlast_prompt='__outlast_status=$?; [[ $BASHPID == $$ ]] || \builtin eval "$__outlast_stray"; { \builtin trap -p EXIT ERR DEBUG >&0; \builtin printf "\0" >&0; \builtin read -r -d "" __outlast_seen; } <>"$__outlast_dir/loop"; \__outlast_enter "$__outlast_status"; case $__outlast_resume in *DEBUG*) \builtin trap - DEBUG ;; esac; while \__outlast_wait; do { \__outlast_tell "running $__outlast_running"; \builtin . "$__outlast_file" ${__outlast_words[@]+"${__outlast_words[@]}"}; } <"$__outlast_input" >"$__outlast_dir/$__outlast_running.out" 2>"$__outlast_dir/$__outlast_running.err"; __outlast_status=$?; { \builtin trap -p EXIT ERR DEBUG >&0; \builtin printf "\0" >&0; \builtin read -r -d "" __outlast_seen; } <>"$__outlast_dir/loop"; \__outlast_enter "$__outlast_status"; case $__outlast_resume in *DEBUG*) \builtin trap - DEBUG ;; esac; done'
+# On a line of its own, so that `set -v` shows no more than that: input is shown as it is read.
+__outlast_calm='{ __outlast_status=$? __outlast_flags=$-; \builtin set +xv; } 2>/dev/null'
+__outlast_look='[[ $BASHPID == $$ ]] || \builtin eval "$__outlast_stray"; { \builtin trap -p EXIT ERR DEBUG >&0; \builtin printf "\0" >&0; \builtin read -r -d "" __outlast_seen; } <>"$__outlast_dir/loop"; \__outlast_enter "$__outlast_status"; case $__outlast_resume in *DEBUG*) \builtin trap - DEBUG ;; esac'
+# The end of an invocation is looked at where its traps and options still stand: by the same text.
+__outlast_prompt=$__outlast_calm$'\n'$__outlast_look'; while \__outlast_wait; do { \__outlast_tell "running $__outlast_running"; \builtin . "$__outlast_file" ${__outlast_words[@]+"${__outlast_words[@]}"}; } <"$__outlast_input" >"$__outlast_output" 2>"$__outlast_error"; '$__outlast_calm'; '$__outlast_look'; done; [[ -z $__outlast_resume ]] || \builtin eval "$__outlast_resume"'
 \builtin printf -v __outlast_traps "trap -- '%s' EXIT\ntrap -- '%s' ERR\n" \
   "$__outlast_on_exit" "$__outlast_on_error"
 \builtin trap '\__outlast_killed' STKFLT

@@ -8,6 +8,9 @@
     clippy::print_stdout
 )]
 
+#[path = "bash/visit.rs"]
+mod visit;
+
 mod runspace;
 
 use std::io::{BufRead as _, BufReader};
@@ -206,7 +209,7 @@ tests! {
         let mut bench = Bench::open().await;
         let ran = bench.run("exec sh -c 'echo there; exit 5'").await;
         assert_eq!((ran.out(), ran.exited), ("there\n", Some(Code(5))));
-        let pipes = bench.runspace.start(&StartSpec { number: 99, command: Command::Script(b"".to_vec()), stdin: false });
+        let pipes = bench.runspace.start(&StartSpec { number: 99, command: Command::Script(b"".to_vec()), stdin: false, environment: Vec::new() });
         assert!(matches!(pipes, Err(StartError::Ended)));
         bench.close().await;
     }
@@ -305,7 +308,7 @@ tests! {
 
     async fn argv_refuses_what_no_program_can_get() {
         let mut bench = Bench::open().await;
-        let start = |words: Vec<Vec<u8>>| StartSpec { number: 50, command: Command::Argv(words), stdin: false };
+        let start = |words: Vec<Vec<u8>>| StartSpec { number: 50, command: Command::Argv(words), stdin: false, environment: Vec::new() };
         assert!(matches!(bench.runspace.start(&start(vec![])), Err(StartError::NoCommand)));
         assert!(matches!(bench.runspace.start(&start(vec![b"a\0".to_vec()])), Err(StartError::Nul)));
         assert_eq!(bench.run("echo ok").await.out(), "ok\n");
@@ -558,7 +561,7 @@ tests! {
         let mut bench = Bench::open().await;
         let number = 70;
         std::fs::write(bench.directory().join("70.sh"), "in the way").unwrap();
-        let start = StartSpec { number, command: Command::Script(b"true".to_vec()), stdin: true };
+        let start = StartSpec { number, command: Command::Script(b"true".to_vec()), stdin: true, environment: Vec::new() };
         assert!(matches!(bench.runspace.start(&start), Err(StartError::Directory { .. })));
         assert_eq!(bench.run("echo ok").await.out(), "ok\n");
         bench.close().await;
@@ -567,7 +570,7 @@ tests! {
     async fn one_invocation_at_a_time() {
         let mut bench = Bench::open().await;
         let started = bench.start("read", true);
-        let start = StartSpec { number: 70, command: Command::Script(b"true".to_vec()), stdin: true };
+        let start = StartSpec { number: 70, command: Command::Script(b"true".to_vec()), stdin: true, environment: Vec::new() };
         assert!(matches!(bench.runspace.start(&start), Err(StartError::Busy(1))));
         drop(started);
         assert_eq!(bench.completion().await, Ok(Code(1)));

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use outlast_protocol::id::{InvocationId, Lease, ReaderId, Seq};
-use outlast_protocol::link::AttachMode;
 use outlast_protocol::link::refusal::RefusalCode;
+use outlast_protocol::link::{AttachMode, Source, TerminalSize};
 use outlast_protocol::outcome::Outcome;
 use outlast_protocol::record::RecordKind;
 use outlast_protocol::session::{End, Holder, IdleTimeout, Life, SessionInfo};
@@ -13,7 +13,7 @@ use outlast_rendezvous::PrivateDirectory;
 
 use super::consumption::Consumption;
 use super::holding::{Attaching, Holding};
-use super::invocations::{Invocation, Invocations, NotAccepted};
+use super::invocations::{Finished, Invocation, Invocations, NotAccepted};
 use super::ledger::{Completed, Entry, Ledger};
 use super::outcomes::Outcomes;
 use super::places::Places;
@@ -21,6 +21,8 @@ use super::progress::{Progress, Wait};
 use super::reader::Reader;
 use super::standing::{Standing, Verdict};
 use super::surroundings::Surroundings;
+use super::terminal::Terminal;
+use super::work::Work;
 use crate::log::{Log, Position};
 use crate::registry::{Meta, MetaLife};
 
@@ -28,6 +30,7 @@ use crate::registry::{Meta, MetaLife};
 pub(super) struct Core {
     pub(super) meta: Meta,
     pub(super) log: Log,
+    pub(super) terminal: Terminal,
     pub(super) invocations: Invocations,
     pub(super) outcomes: Outcomes,
     pub(super) holding: Holding,
@@ -44,6 +47,10 @@ pub(super) struct Core {
     places: Places,
     /// Whether commands in the foreground are read.
     pub(super) progress: Progress,
+    /// What somebody left running on the terminal.
+    left_running: Option<String>,
+    /// A size that the terminal is to get.
+    size: Option<TerminalSize>,
     /// Since when the session has been idle and unattended, on the boot-time clock.
     unattended_since: Option<Duration>,
     /// Set when a client asked for the end.
@@ -90,6 +97,7 @@ impl Core {
         Self {
             meta,
             log,
+            terminal: Terminal::new(),
             invocations: Invocations::default(),
             outcomes: Outcomes::default(),
             holding: Holding::default(),
@@ -100,6 +108,8 @@ impl Core {
             consumption: Consumption::default(),
             places: Places::default(),
             progress: Progress::default(),
+            left_running: None,
+            size: None,
             unattended_since,
             removal: false,
             ended_at: None,
@@ -141,10 +151,17 @@ impl Core {
         invocation: Invocation,
         wait: bool,
     ) -> Result<(u32, Seq), NotAccepted> {
-        let (id, next) = (invocation.id, self.log.next());
+        let visit = matches!(invocation.work, Work::Visit);
+        let next = if visit {
+            self.terminal.next()
+        } else {
+            self.log.next()
+        };
+        let id = invocation.id;
         let known = self.invocations.from(id).is_some();
         let accepted = self.invocations.submit(invocation, wait, next);
-        if let (false, Ok((_, from))) = (known, &accepted) {
+        // A visit is nothing that anybody asks about when this process is gone.
+        if let (false, false, Ok((_, from))) = (visit, known, &accepted) {
             let (invocation, from) = (id, *from);
             if let Some(ledger) = &mut self.ledger {
                 ledger.note(&Entry::Accepted { invocation, from });
@@ -203,6 +220,12 @@ impl Core {
         }
     }
 
+    /// A reader of that attachment consumed everything up to `seq` of what the terminal showed.
+    pub(super) fn acknowledge_terminal(&mut self, reader: (Lease, ReaderId), seq: Seq) {
+        let now = self.surroundings.boot_time();
+        self.terminal.moved(reader, seq, now);
+    }
+
     /// A reader of that attachment consumed everything up to `seq`, of one invocation or of all.
     pub(super) fn acknowledge(
         &mut self,
@@ -234,6 +257,10 @@ impl Core {
 
     /// A reader of that attachment is gone.
     pub(super) fn close(&mut self, lease: Lease, reader: &Reader) {
+        if reader.source() == Source::Terminal {
+            self.terminal.closed((lease, reader.id()));
+            return;
+        }
         self.progress.closed((lease, reader.id()));
         self.places.keep(reader.way());
         self.places.note(reader.place());
@@ -272,14 +299,53 @@ impl Core {
             return;
         }
         let reason = words(&end);
-        for invocation in self.invocations.abandon() {
-            let outcome = Outcome::SessionEnded(reason.clone());
-            self.record(invocation, RecordKind::Completed(outcome), Bytes::new());
+        for finished in self.invocations.abandon() {
+            self.finished(&finished, Outcome::SessionEnded(reason.clone()));
         }
         self.life = Life::Ended(end.clone());
         self.meta.life = MetaLife::Ended(end);
         self.ended_at = Some(self.surroundings.boot_time());
         self.save();
+    }
+
+    /// An invocation is over.
+    pub(super) fn finished(&mut self, finished: &Finished, outcome: Outcome) {
+        let kind = RecordKind::Completed(outcome);
+        if finished.visit {
+            let now = self.surroundings.wall_ms();
+            self.terminal.note(now, finished.id, kind);
+        } else {
+            self.record(finished.id, kind, Bytes::new());
+        }
+    }
+
+    /// The client's terminal has this size.
+    pub(super) fn resize(&mut self, size: TerminalSize) {
+        if size.columns > 0 && size.rows > 0 {
+            self.size = Some(size);
+        }
+    }
+
+    /// The size that the terminal is to get, once.
+    pub(super) fn take_size(&mut self) -> Option<TerminalSize> {
+        self.size.take()
+    }
+
+    /// Something that a visitor started has the terminal, or nothing has. Says whether that is
+    /// news.
+    pub(super) fn note_left_running(&mut self, what: Option<String>) -> bool {
+        let news = self.left_running != what;
+        self.left_running = what;
+        if news {
+            self.note_idleness();
+        }
+        news
+    }
+
+    /// A visitor who is not there any more, as far as the writing attachment can tell, is shown
+    /// out. Says whether one was.
+    pub(super) fn show_out_the_absent(&mut self, lease: Lease) -> bool {
+        !self.terminal.is_read_by(lease) && self.invocations.show_out()
     }
 
     /// A client asked for the end.
@@ -304,8 +370,13 @@ impl Core {
 
     /// Attaches a client, if nobody stands in the way.
     pub(super) fn attach(&mut self, holder: Holder, mode: AttachMode, confirms: bool) -> Attaching {
+        let client = holder.client;
+        let before = self.holding.holder().map(|before| before.client);
         let attaching = self.holding.attach(holder, mode, confirms);
         if matches!(attaching, Attaching::Granted(_)) {
+            if mode != AttachMode::ReadOnly && before.is_some_and(|before| before != client) {
+                self.invocations.show_out();
+            }
             self.unattended_since = None;
             self.meta.disconnected_ms = None;
         }
@@ -314,6 +385,10 @@ impl Core {
 
     /// Gives the session to a client that was promised it.
     pub(super) fn take_over(&mut self, lease: Lease, holder: Holder) {
+        let before = self.holding.holder().map(|before| before.client);
+        if before.is_some_and(|before| before != holder.client) {
+            self.invocations.show_out();
+        }
         self.holding.take_over(lease, holder);
         self.unattended_since = None;
         self.meta.disconnected_ms = None;
@@ -333,7 +408,10 @@ impl Core {
 
     /// Starts the idle clock if nobody is attached and nothing runs, stops it otherwise.
     pub(super) fn note_idleness(&mut self) {
-        let idle = self.holding.is_free() && self.invocations.active() == 0;
+        // A visitor whose connection is gone may come back, but keeps nothing alive.
+        let idle = self.holding.is_free()
+            && self.invocations.is_at_leisure()
+            && self.left_running.is_none();
         if !idle {
             self.unattended_since = None;
         } else if self.unattended_since.is_none() {
@@ -367,10 +445,17 @@ impl Core {
                     .wall_ms()
                     .saturating_add(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
             });
+        let activity = self.invocations.activity();
         SessionInfo {
             holder: self.holding.holder().cloned(),
             running: self.invocations.running(),
             queued: self.invocations.queued(),
+            running_since_ms: activity.map(|(since, _)| since),
+            activity: match (activity, &self.left_running) {
+                (Some((_, what)), _) => what.to_owned(),
+                (None, Some(left)) => left.clone(),
+                (None, None) => String::new(),
+            },
             expires_ms,
             host_pid: match self.life {
                 // Whoever says so is not the process that is meant.

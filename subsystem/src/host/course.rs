@@ -8,8 +8,9 @@ use outlast_protocol::outcome::{ExitStatus, Outcome};
 use outlast_protocol::record::{RecordKind, Stream};
 use outlast_rendezvous::failpoint;
 
-use super::invocations::Invocation;
+use super::invocations::{Finished, Invocation};
 use super::session::Session;
+use super::work::Work;
 
 /// What comes next on a command's standard input.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,8 +28,16 @@ impl Session {
     /// it: a record of a command that did not start is followed by its failure, a command
     /// without a record could run twice.
     pub(super) fn begin(&self) -> Option<Invocation> {
-        let next = self.core().invocations.start_next()?;
-        self.record(next.id, RecordKind::Started, Bytes::new());
+        let mut core = self.core();
+        let now = core.surroundings.wall_ms();
+        let next = core.invocations.start_next(now)?;
+        if matches!(next.work, Work::Visit) {
+            core.terminal.note(now, next.id, RecordKind::Started);
+        } else {
+            core.record(next.id, RecordKind::Started, Bytes::new());
+        }
+        drop(core);
+        self.changed();
         failpoint::reach("host.started");
         Some(next)
     }
@@ -36,8 +45,8 @@ impl Session {
     /// What began could not be started.
     pub(super) fn fail(&self, reason: String) {
         let failed = self.core().invocations.fail();
-        if let Some(id) = failed {
-            self.finish(id, Outcome::Failed(reason));
+        if let Some(finished) = failed {
+            self.finish(&finished, Outcome::Failed(reason));
         }
     }
 
@@ -45,16 +54,31 @@ impl Session {
     pub(super) fn complete(&self, status: ExitStatus) {
         failpoint::reach("host.completes");
         let completed = self.core().invocations.complete(status);
-        if let Some((id, outcome)) = completed {
-            self.finish(id, outcome);
+        if let Some((finished, outcome)) = completed {
+            self.finish(&finished, outcome);
         }
     }
 
-    fn finish(&self, invocation: InvocationId, outcome: Outcome) {
-        self.record(invocation, RecordKind::Completed(outcome), Bytes::new());
+    fn finish(&self, finished: &Finished, outcome: Outcome) {
+        self.core().finished(finished, outcome);
+        self.changed();
         failpoint::reach("host.completed");
         self.core().note_idleness();
         self.ring_life();
+    }
+
+    /// The terminal said something.
+    pub(super) fn terminal_said(&self, bytes: Bytes) {
+        let mut core = self.core();
+        let now = core.surroundings.wall_ms();
+        let on_terminal = core.invocations.on_terminal();
+        if let Some((id, false)) = on_terminal {
+            core.record(id, RecordKind::Output(Stream::Pty), bytes.clone());
+        }
+        core.terminal
+            .said(now, on_terminal.map(|(id, _)| id), bytes);
+        drop(core);
+        self.changed();
     }
 
     /// A command wrote something. It must not before [`super::core::Core::wait`] says so.

@@ -270,7 +270,7 @@ mod tests {
         assert_eq!(invocations.from(id(2)), Some(Seq(4)));
         assert_eq!(invocations.from(id(3)), None);
         assert_eq!(invocations.active(), 0);
-        assert_eq!(invocations.start_next().map(|it| it.id), None);
+        assert_eq!(invocations.start_next(0).map(|it| it.id), None);
     }
 
     #[test]

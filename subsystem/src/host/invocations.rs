@@ -6,19 +6,28 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use outlast_protocol::id::{InvocationId, Seq};
-use outlast_protocol::limits::{MAX_OUTCOMES, MAX_QUEUE};
-use outlast_protocol::link::Level;
+use outlast_protocol::limits::{MAX_OUTCOMES, MAX_QUEUE, MAX_SCRIPT};
+use outlast_protocol::link::{Level, TerminalSize};
 use outlast_protocol::outcome::{ExitStatus, Outcome};
 
 use super::input::Input;
-use crate::runspace::Command;
+use super::work::Work;
+use crate::runspace::Environment;
+
+/// Scripts that may wait, in bytes.
+const QUEUED_BYTES: usize = 4 * MAX_SCRIPT;
 
 /// One accepted command.
 #[derive(Debug)]
 pub(super) struct Invocation {
     pub(super) id: InvocationId,
-    pub(super) command: Command,
+    pub(super) work: Work,
     pub(super) stdin: bool,
+    /// The terminal it runs on, or that its visitor has.
+    pub(super) terminal: Option<TerminalSize>,
+    pub(super) environment: Environment,
+    /// Whether it gets a socket to its client's SSH agent.
+    pub(super) agent: bool,
     pub(super) timeout: Option<Duration>,
 }
 
@@ -35,6 +44,19 @@ pub(super) enum Stop {
 struct Running {
     id: InvocationId,
     stop: Option<Stop>,
+    visit: bool,
+    on_terminal: bool,
+    what: String,
+    since_ms: u64,
+    /// Whether a visitor is to go.
+    leaves: bool,
+}
+
+/// An invocation that is over without having run, or before it was.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Finished {
+    pub(super) id: InvocationId,
+    pub(super) visit: bool,
 }
 
 /// All invocations of a session.
@@ -64,7 +86,7 @@ pub(super) enum Cancelled {
     /// It runs and will be stopped.
     Stopping,
     /// It waited and never will run.
-    Withdrawn,
+    Withdrawn(Finished),
     /// It was over already.
     Over,
     /// It is not known here.
@@ -86,7 +108,9 @@ impl Invocations {
         if !wait && self.active() > 0 {
             return Err(NotAccepted::Busy);
         }
-        if self.queue.len() >= MAX_QUEUE {
+        let waiting = self.queue.iter().map(|waiting| waiting.work.size());
+        let bytes = waiting.fold(invocation.work.size(), usize::saturating_add);
+        if self.queue.len() >= MAX_QUEUE || bytes > QUEUED_BYTES {
             return Err(NotAccepted::QueueFull);
         }
         let ahead = self.active();
@@ -143,18 +167,68 @@ impl Invocations {
         self.known.get(&id).copied()
     }
 
+    /// What is to run next, if nothing runs.
+    pub(super) fn next(&self) -> Option<&Work> {
+        if self.running.is_some() {
+            return None;
+        }
+        self.queue.front().map(|next| &next.work)
+    }
+
     /// The next command to run, if none does.
-    pub(super) fn start_next(&mut self) -> Option<Invocation> {
+    pub(super) fn start_next(&mut self, now_ms: u64) -> Option<Invocation> {
         if self.running.is_some() {
             return None;
         }
         let next = self.queue.pop_front()?;
+        let visit = matches!(next.work, Work::Visit);
         self.running = Some(Running {
             id: next.id,
             stop: None,
+            visit,
+            on_terminal: visit || next.terminal.is_some(),
+            what: next.work.words(),
+            since_ms: now_ms,
+            leaves: false,
         });
         self.wanted = None;
         Some(next)
+    }
+
+    /// Since when something runs, and what in words.
+    pub(super) fn activity(&self) -> Option<(u64, &str)> {
+        let running = self.running.as_ref()?;
+        Some((running.since_ms, &running.what))
+    }
+
+    /// The invocation that has the terminal, and whether it is a visit.
+    pub(super) fn on_terminal(&self) -> Option<(InvocationId, bool)> {
+        let running = self
+            .running
+            .as_ref()
+            .filter(|running| running.on_terminal)?;
+        Some((running.id, running.visit))
+    }
+
+    /// Whether nothing runs or waits but a visit.
+    pub(super) fn is_at_leisure(&self) -> bool {
+        let runs = self.running.as_ref().is_some_and(|running| !running.visit);
+        !runs && self.queue.is_empty()
+    }
+
+    /// A visitor, if one is there, is to go. Says whether that is so.
+    pub(super) fn show_out(&mut self) -> bool {
+        let visitor = self.running.as_mut().filter(|running| running.visit);
+        let Some(visitor) = visitor else {
+            return false;
+        };
+        visitor.leaves = true;
+        true
+    }
+
+    /// Whether the visitor is to go.
+    pub(super) fn leaves(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.leaves)
     }
 
     /// Stops a running invocation or withdraws a waiting one.
@@ -165,9 +239,10 @@ impl Invocations {
             return Cancelled::Stopping;
         }
         if let Some(at) = self.queue.iter().position(|waiting| waiting.id == id) {
-            self.queue.remove(at);
+            let withdrawn = self.queue.remove(at);
             self.finish(id);
-            return Cancelled::Withdrawn;
+            let visit = withdrawn.is_some_and(|it| matches!(it.work, Work::Visit));
+            return Cancelled::Withdrawn(Finished { id, visit });
         }
         match self.known.get(&id) {
             Some(_) => Cancelled::Over,
@@ -188,7 +263,7 @@ impl Invocations {
     }
 
     /// The running invocation is over; what to record.
-    pub(super) fn complete(&mut self, status: ExitStatus) -> Option<(InvocationId, Outcome)> {
+    pub(super) fn complete(&mut self, status: ExitStatus) -> Option<(Finished, Outcome)> {
         let running = self.running.take()?;
         self.finish(running.id);
         let outcome = match running.stop {
@@ -198,30 +273,29 @@ impl Invocations {
             Some(Stop::TimedOut) => Outcome::TimedOut(status),
             _ => Outcome::Ended(status),
         };
-        Some((running.id, outcome))
+        Some((running.finished(), outcome))
     }
 
     /// Everything unfinished, running first, when the session ends.
-    pub(super) fn abandon(&mut self) -> Vec<InvocationId> {
-        let waiting: Vec<_> = self.queue.drain(..).map(|waiting| waiting.id).collect();
-        let all: Vec<_> = self
-            .running
-            .take()
-            .map(|running| running.id)
-            .into_iter()
-            .chain(waiting)
-            .collect();
-        for id in &all {
-            self.finish(*id);
+    pub(super) fn abandon(&mut self) -> Vec<Finished> {
+        let waiting: Vec<_> = self.queue.drain(..).collect();
+        let waiting = waiting.iter().map(|waiting| Finished {
+            id: waiting.id,
+            visit: matches!(waiting.work, Work::Visit),
+        });
+        let running = self.running.take().map(|running| running.finished());
+        let all: Vec<_> = running.into_iter().chain(waiting).collect();
+        for finished in &all {
+            self.finish(finished.id);
         }
         all
     }
 
     /// Takes the running invocation back out: it could not be started.
-    pub(super) fn fail(&mut self) -> Option<InvocationId> {
+    pub(super) fn fail(&mut self) -> Option<Finished> {
         let running = self.running.take()?;
         self.finish(running.id);
-        Some(running.id)
+        Some(running.finished())
     }
 
     fn finish(&mut self, id: InvocationId) {
@@ -258,6 +332,15 @@ impl Invocations {
     }
 }
 
+impl Running {
+    fn finished(&self) -> Finished {
+        Finished {
+            id: self.id,
+            visit: self.visit,
+        }
+    }
+}
+
 /// Whether that is how a shell reports SIGINT, SIGTERM or SIGKILL.
 fn is_stopped(status: ExitStatus) -> bool {
     matches!(status.shell_code(), 130 | 137 | 143)
@@ -266,12 +349,16 @@ fn is_stopped(status: ExitStatus) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runspace::Command;
 
     fn invocation(number: u128) -> Invocation {
         Invocation {
             id: InvocationId(uuid::Uuid::from_u128(number)),
-            command: Command::Script(Vec::new()),
+            work: Work::Command(Command::Script(Vec::new())),
             stdin: false,
+            terminal: None,
+            environment: Vec::new(),
+            agent: false,
             timeout: None,
         }
     }
@@ -282,13 +369,43 @@ mod tests {
         assert_eq!(all.submit(invocation(1), true, Seq(5)), Ok((0, Seq(5))));
         assert_eq!(all.submit(invocation(1), true, Seq(9)), Ok((0, Seq(5))));
         assert_eq!(all.submit(invocation(2), true, Seq(9)), Ok((1, Seq(9))));
-        assert!(all.start_next().is_some());
-        assert!(all.start_next().is_none(), "one at a time");
+        assert!(all.start_next(0).is_some());
+        assert!(all.start_next(0).is_none(), "one at a time");
         assert_eq!(all.submit(invocation(1), true, Seq(9)), Ok((0, Seq(5))));
         assert_eq!(all.submit(invocation(2), true, Seq(9)), Ok((1, Seq(9))));
         assert!(all.complete(ExitStatus::Code(0)).is_some());
         assert_eq!(all.submit(invocation(1), true, Seq(9)), Ok((0, Seq(5))));
         assert_eq!(all.active(), 1);
+    }
+
+    #[test]
+    fn scripts_that_wait_are_bounded_in_bytes_too() {
+        let mut all = Invocations::default();
+        for number in 1..=5 {
+            let long = Invocation {
+                work: Work::Command(Command::Script(vec![b' '; MAX_SCRIPT])),
+                ..invocation(number)
+            };
+            let accepted = all.submit(long, true, Seq(1));
+            assert_eq!(accepted.is_ok(), number <= 4, "{accepted:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_visitor_is_shown_out() {
+        let mut all = Invocations::default();
+        all.submit(invocation(1), true, Seq(1)).unwrap();
+        all.start_next(0);
+        assert!(!all.show_out() && !all.leaves() && !all.is_at_leisure());
+        all.complete(ExitStatus::Code(0));
+        let visit = Invocation {
+            work: Work::Visit,
+            ..invocation(2)
+        };
+        all.submit(visit, true, Seq(1)).unwrap();
+        all.start_next(7);
+        assert_eq!(all.activity(), Some((7, "enter")));
+        assert!(all.is_at_leisure() && all.show_out() && all.leaves());
     }
 
     #[test]
@@ -307,14 +424,26 @@ mod tests {
         let (one, two) = (invocation(1).id, invocation(2).id);
         all.submit(invocation(1), true, Seq(1)).unwrap();
         all.submit(invocation(2), true, Seq(1)).unwrap();
-        all.start_next();
-        assert_eq!(all.cancel(two, Level::Interrupt), Cancelled::Withdrawn);
+        all.start_next(0);
+        assert_eq!(
+            all.cancel(two, Level::Interrupt),
+            Cancelled::Withdrawn(Finished {
+                id: two,
+                visit: false
+            })
+        );
         assert_eq!(all.cancel(one, Level::Interrupt), Cancelled::Stopping);
         assert_eq!(all.cancel(one, Level::Kill), Cancelled::Stopping);
         assert_eq!(all.take_wanted(), Some(Level::Kill));
         assert_eq!(
             all.complete(ExitStatus::Code(130)),
-            Some((one, Outcome::Cancelled(ExitStatus::Code(130))))
+            Some((
+                Finished {
+                    id: one,
+                    visit: false
+                },
+                Outcome::Cancelled(ExitStatus::Code(130))
+            ))
         );
         assert_eq!(all.cancel(one, Level::Interrupt), Cancelled::Over);
         assert_eq!(

@@ -31,6 +31,8 @@ pub mod simulation;
 mod standing;
 mod submission;
 mod surroundings;
+mod terminal;
+mod work;
 
 use std::io::{Read, Write};
 use std::path::Path;

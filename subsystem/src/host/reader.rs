@@ -6,17 +6,18 @@ use std::rc::Rc;
 
 use outlast_protocol::id::{InvocationId, ReaderId, Seq};
 use outlast_protocol::limits::{MAX_CREDIT, RECORD_COST};
-use outlast_protocol::link::From;
 use outlast_protocol::link::to_host::ReaderOpen;
+use outlast_protocol::link::{From, Source};
 use outlast_protocol::record::RecordKind;
 
 use super::core::Core;
 use super::places::Sent;
-use crate::log::{Cursor, From as Start, MAX_PAYLOAD, Position, Record};
+use crate::log::{Cursor, From as Start, Log, MAX_PAYLOAD, Position, Record};
 
 /// A reader.
 pub(super) struct Reader {
     id: ReaderId,
+    source: Source,
     cursor: Cursor,
     only: Option<InvocationId>,
     skip: BTreeMap<InvocationId, Seq>,
@@ -41,11 +42,14 @@ pub(super) enum Next {
 }
 
 impl Reader {
-    pub(super) fn open(request: &ReaderOpen, core: &Core) -> Self {
+    pub(super) fn open(request: &ReaderOpen, core: &mut Core) -> Self {
         let first_of = request
             .only
             .and_then(|invocation| core.invocations.from(invocation));
-        let at = |seq: Seq| core.place(seq).map_or(Start::Seq(seq), Start::Position);
+        let at = |seq: Seq| match request.source {
+            Source::Log => core.place(seq).map_or(Start::Seq(seq), Start::Position),
+            Source::Terminal => Start::Seq(seq),
+        };
         let start = match (request.from, first_of) {
             // Before its submission an invocation has no records: no need to look there.
             (From::Start, Some(seq)) => at(seq),
@@ -54,7 +58,7 @@ impl Reader {
             (From::Tail(count), _) => Start::Tail(count),
             (From::Bytes(bytes), _) => Start::Bytes(bytes),
         };
-        let cursor = core.log.cursor(start);
+        let cursor = log_of(request.source, core).cursor(start);
         let consumed = cursor.position();
         let owed = Sent {
             seq: Seq(consumed.seq.0.saturating_sub(1)),
@@ -63,6 +67,7 @@ impl Reader {
         };
         Self {
             id: request.reader,
+            source: request.source,
             cursor,
             only: request.only,
             skip: request.skip.iter().copied().collect(),
@@ -77,6 +82,11 @@ impl Reader {
 
     pub(super) fn id(&self) -> ReaderId {
         self.id
+    }
+
+    /// Which log it reads.
+    pub(super) fn source(&self) -> Source {
+        self.source
     }
 
     /// The one invocation it reads, if it does not read everything.
@@ -150,7 +160,8 @@ impl Reader {
             });
             return Next::Record(Box::new(record));
         }
-        let now = (core.log.next(), core.invocations.active());
+        let active = core.invocations.active();
+        let now = (log_of(self.source, core).next(), active);
         if self.told == Some(now) {
             return Next::Nothing;
         }
@@ -162,11 +173,22 @@ impl Reader {
     fn read(&mut self, core: &mut Core) -> Option<(Record, Position)> {
         if self.pieces.is_empty() {
             let before = self.cursor.position();
-            let record = core.log.read(&mut self.cursor, MAX_PAYLOAD).ok()??;
+            let log = log_of(self.source, core);
+            let record = log.read(&mut self.cursor, MAX_PAYLOAD).ok()??;
             let behind = self.cursor.position();
             let wanted = |invocation, seq| self.wants_of(invocation, seq);
-            self.pieces = core.outcomes.restore(record, before, behind, wanted);
+            self.pieces = match self.source {
+                Source::Log => core.outcomes.restore(record, before, behind, wanted),
+                Source::Terminal => VecDeque::from([(record, behind)]),
+            };
         }
         self.pieces.pop_front()
+    }
+}
+
+fn log_of(source: Source, core: &mut Core) -> &mut Log {
+    match source {
+        Source::Log => &mut core.log,
+        Source::Terminal => core.terminal.log(),
     }
 }

@@ -1,27 +1,47 @@
-//! Running invocations in the session's shell, one after the other.
+//! Running invocations in the session's shell, one after the other, and letting visitors in.
 
 use std::rc::Rc;
 use std::time::Duration;
 
+use outlast_protocol::id::InvocationId;
 use outlast_protocol::link::Level;
+use outlast_protocol::outcome::ExitStatus;
 use outlast_protocol::record::Stream;
 use outlast_protocol::session::End;
 use tokio::time::Instant;
 
+use super::course::NextInput;
 use super::invocations::Invocation;
 use super::pipes::{Drain, Feed};
+use super::progress::Wait;
 use super::session::Session;
-use crate::runspace::{CLOSING, Event, Pipes, Runspace, StartSpec};
+use super::work::Work;
+use crate::runspace::{CLOSING, Command, Event, Pipes, Runspace, StartSpec};
 
 /// How long a timed-out command has after the interrupt, and again after SIGTERM.
 const ESCALATION: Duration = Duration::from_secs(5);
+/// What a terminal makes the end of a file of.
+const END_OF_FILE: &[u8] = b"\x04";
 
 /// What runs now.
 struct Current {
-    drains: Vec<Drain>,
-    /// Feeds standard input as long as it is kept.
-    _feed: Option<Feed>,
+    id: InvocationId,
+    place: Place,
     next_step: Option<(Instant, Step)>,
+}
+
+/// Where its standard streams are.
+enum Place {
+    /// On pipes.
+    Pipes {
+        drains: Vec<Drain>,
+        /// Feeds standard input as long as it is kept.
+        _feed: Option<Feed>,
+    },
+    /// On the terminal; whether more may be typed.
+    Terminal { typing: bool },
+    /// At the shell's prompt.
+    Visit,
 }
 
 /// The steps of stopping a command whose time is up.
@@ -41,10 +61,25 @@ pub(super) async fn run(session: &Rc<Session>, mut runspace: Runspace) {
             current = start_next(session, &mut runspace, &mut number);
         }
         stop_if_wanted(session, &mut runspace);
+        if let Some(size) = session.core().take_size() {
+            // Without a terminal there is nobody who sees it.
+            let _ = runspace.resize(size);
+        }
+        if let Some(now) = &mut current
+            && type_in(session, &mut runspace, now)
+        {
+            runspace.leave();
+            current = None;
+            session.complete(ExitStatus::Code(0));
+            continue;
+        }
+        note_left_running(session, &runspace, current.is_none());
+        let paced = pace(session, &mut runspace);
+        let types = current.as_ref().is_some_and(Current::types);
         let step = current.as_ref().and_then(|current| current.next_step);
         tokio::select! {
             event = runspace.next_event() => match event {
-                Event::Completed { status, .. } => {
+                Event::Completed { status, .. } | Event::Left { status, .. } => {
                     if let Some(done) = current.take() {
                         settle(Some(done)).await;
                         session.complete(status);
@@ -54,11 +89,18 @@ pub(super) async fn run(session: &Rc<Session>, mut runspace: Runspace) {
                     settle(current.take()).await;
                     session.end(End::Shell(status));
                 }
-                // Kept by the runspace for error messages.
-                Event::Pty(_) => {}
+                Event::Pty(bytes) => session.terminal_said(bytes),
+                Event::Typed(count) => {
+                    if let Some(current) = &current {
+                        session.input_taken(current.id, count);
+                    }
+                }
+                Event::Free => {}
             },
             () = session.work() => {}
-            () = until(step) => {
+            () = session.input(), if types => {}
+            () = until(paced) => {}
+            () = until(step.map(|(at, _)| at)) => {
                 if let (Some(current), Some((_, step))) = (&mut current, step) {
                     current.next_step = take_step(session, &mut runspace, step);
                 }
@@ -68,15 +110,73 @@ pub(super) async fn run(session: &Rc<Session>, mut runspace: Runspace) {
     runspace.close(CLOSING).await;
 }
 
-async fn until(step: Option<(Instant, Step)>) {
-    match step {
-        Some((at, _)) => tokio::time::sleep_until(at).await,
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
+    }
+}
+
+impl Current {
+    /// Whether its input is typed on the terminal.
+    fn types(&self) -> bool {
+        match self.place {
+            Place::Pipes { .. } => false,
+            Place::Terminal { typing } => typing,
+            Place::Visit => true,
+        }
+    }
+}
+
+/// Types what came for the terminal. Says whether a visitor goes.
+fn type_in(session: &Session, runspace: &mut Runspace, current: &mut Current) -> bool {
+    let visit = matches!(current.place, Place::Visit);
+    if visit && session.core().invocations.leaves() {
+        return true;
+    }
+    if !current.types() || !runspace.has_typed() {
+        return false;
+    }
+    match session.next_input(current.id) {
+        NextInput::Bytes(bytes) => runspace.type_in(bytes),
+        NextInput::Later => {}
+        NextInput::End if visit => return true,
+        NextInput::End => {
+            current.place = Place::Terminal { typing: false };
+            runspace.type_in(END_OF_FILE.into());
+        }
+    }
+    false
+}
+
+/// Lets what is on the terminal wait for a visitor who reads slowly. Says until when at most.
+fn pace(session: &Session, runspace: &mut Runspace) -> Option<Instant> {
+    let core = session.core();
+    let now = core.surroundings.boot_time();
+    let wait = core.terminal.wait(now);
+    runspace.read_terminal(wait == Wait::No);
+    match wait {
+        Wait::AtMost(left) => Some(Instant::now() + left),
+        Wait::No | Wait::ForReader => None,
+    }
+}
+
+fn note_left_running(session: &Session, runspace: &Runspace, idle: bool) {
+    let left = runspace.left_running().filter(|_| idle);
+    if session.core().note_left_running(left) {
+        session.changed();
+        session.ring_life();
     }
 }
 
 fn start_next(session: &Rc<Session>, runspace: &mut Runspace, number: &mut u64) -> Option<Current> {
     loop {
+        let visit = matches!(session.core().invocations.next()?, Work::Visit);
+        if !visit && !runspace.is_free() {
+            // Somebody's line or program is in the way.
+            runspace.want_back();
+            return None;
+        }
         let next = session.begin()?;
         *number = number.saturating_add(1);
         match start(session, runspace, *number, next) {
@@ -94,20 +194,56 @@ fn start(
 ) -> Result<Current, String> {
     let Invocation {
         id,
-        command,
+        work,
         stdin,
+        terminal,
+        environment,
         timeout,
+        agent: _,
     } = invocation;
+    if let Some(size) = terminal {
+        session.core().resize(size);
+    }
+    let (command, visit) = match work {
+        Work::Command(command) => (command, false),
+        Work::Visit => (Command::Script(Vec::new()), true),
+    };
     let spec = StartSpec {
         number,
         command,
         stdin,
+        environment,
     };
+    let place = if visit {
+        runspace.visit(&spec).map_err(|e| e.to_string())?;
+        Place::Visit
+    } else if terminal.is_some() {
+        runspace
+            .start_on_terminal(&spec)
+            .map_err(|e| e.to_string())?;
+        Place::Terminal { typing: stdin }
+    } else {
+        on_pipes(session, runspace, id, &spec)?
+    };
+    let next_step = timeout.map(|timeout| (Instant::now() + timeout, Step::Interrupt));
+    Ok(Current {
+        id,
+        place,
+        next_step,
+    })
+}
+
+fn on_pipes(
+    session: &Rc<Session>,
+    runspace: &mut Runspace,
+    id: InvocationId,
+    spec: &StartSpec,
+) -> Result<Place, String> {
     let Pipes {
         stdin,
         stdout,
         stderr,
-    } = runspace.start(&spec).map_err(|e| e.to_string())?;
+    } = runspace.start(spec).map_err(|e| e.to_string())?;
     let io = |error: std::io::Error| format!("cannot watch the command's pipes: {error}");
     let drains = vec![
         Drain::start(session, id, Stream::Stdout, stdout).map_err(io)?,
@@ -117,17 +253,21 @@ fn start(
         Some(fd) => Some(Feed::start(session, id, fd).map_err(io)?),
         None => None,
     };
-    let next_step = timeout.map(|timeout| (Instant::now() + timeout, Step::Interrupt));
-    Ok(Current {
+    Ok(Place::Pipes {
         drains,
         _feed: feed,
-        next_step,
     })
 }
 
 async fn settle(current: Option<Current>) {
-    let Some(mut current) = current else { return };
-    for drain in &mut current.drains {
+    let Some(Current {
+        place: Place::Pipes { mut drains, .. },
+        ..
+    }) = current
+    else {
+        return;
+    };
+    for drain in &mut drains {
         drain.settle().await;
     }
 }

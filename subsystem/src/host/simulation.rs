@@ -32,6 +32,7 @@ use super::progress::Wait;
 use super::session::Session;
 use super::standing::Verdict;
 use super::surroundings::Surroundings;
+use super::work::Work;
 use crate::log::{Cursor, Log, MAX_PAYLOAD, Policy, Record, Status};
 use crate::registry::{Meta, MetaLife};
 use crate::runspace::Command;
@@ -163,9 +164,10 @@ impl Host {
     #[must_use]
     pub fn begin(&self) -> Option<Begun> {
         let next = self.session.begin()?;
-        let script = match next.command {
-            Command::Script(script) | Command::File { script, .. } => script,
-            Command::Argv(words) => words.join(&b' '),
+        let script = match next.work {
+            Work::Command(Command::Script(script) | Command::File { script, .. }) => script,
+            Work::Command(Command::Argv(words)) => words.join(&b' '),
+            Work::Visit => Vec::new(),
         };
         Some(Begun {
             invocation: next.id,

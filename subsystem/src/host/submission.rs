@@ -5,22 +5,43 @@ use outlast_protocol::limits::MAX_SCRIPT;
 use outlast_protocol::link::Command as Kind;
 use outlast_protocol::link::to_host::Submit;
 
-use crate::runspace::Command;
+use super::invocations::Invocation;
+use super::work::Work;
+use crate::runspace::{Command, Environment};
 
-/// The command a submission carries, or what is wrong with it.
-pub(super) fn command(submit: &Submit, body: &Bytes) -> Result<Command, String> {
+/// What a submission asks for, or what is wrong with it.
+pub(super) fn invocation(submit: &Submit, body: &Bytes) -> Result<Invocation, String> {
     if body.len() > MAX_SCRIPT {
-        return Err(format!(
-            "the script has {} bytes; the limit is {MAX_SCRIPT}",
-            body.len()
-        ));
+        return Err(too_long(body.len()));
     }
-    let split = usize::try_from(submit.arguments_len).unwrap_or(usize::MAX);
-    let Some((arguments, script)) = body.split_at_checked(split) else {
-        return Err("the arguments are longer than the body".to_owned());
-    };
-    let arguments = arguments_of(arguments)?;
-    Ok(match &submit.command {
+    let (environment, rest) =
+        split(body, submit.environment_len).ok_or("the environment is longer than the body")?;
+    let (arguments, script) =
+        split(rest, submit.arguments_len).ok_or("the arguments are longer than the body")?;
+    if submit.command == Kind::Visit && submit.timeout_ms.is_some() {
+        return Err("a visit takes no timeout".to_owned());
+    }
+    Ok(Invocation {
+        id: submit.invocation,
+        work: work(&submit.command, words(arguments)?, script)?,
+        stdin: submit.stdin,
+        terminal: submit.terminal,
+        environment: environment_of(words(environment)?)?,
+        agent: submit.agent,
+        timeout: submit.timeout_ms.map(std::time::Duration::from_millis),
+    })
+}
+
+pub(super) fn too_long(bytes: usize) -> String {
+    format!("the script has {bytes} bytes; the limit is {MAX_SCRIPT}")
+}
+
+fn split(bytes: &[u8], at: u32) -> Option<(&[u8], &[u8])> {
+    bytes.split_at_checked(usize::try_from(at).unwrap_or(usize::MAX))
+}
+
+fn work(kind: &Kind, arguments: Vec<Vec<u8>>, script: &[u8]) -> Result<Work, String> {
+    Ok(Work::Command(match kind {
         Kind::Script if arguments.is_empty() => Command::Script(script.to_vec()),
         Kind::Script => return Err("script text takes no arguments".to_owned()),
         Kind::File(name) => Command::File {
@@ -33,16 +54,34 @@ pub(super) fn command(submit: &Submit, body: &Bytes) -> Result<Command, String> 
         }
         Kind::Argv if arguments.is_empty() => return Err("the argument vector is empty".to_owned()),
         Kind::Argv => Command::Argv(arguments),
-        Kind::Visit => return Err("visits are not possible here".to_owned()),
-    })
+        Kind::Visit if arguments.is_empty() && script.is_empty() => return Ok(Work::Visit),
+        Kind::Visit => return Err("a visit takes no script".to_owned()),
+    }))
 }
 
-fn arguments_of(bytes: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+fn environment_of(entries: Vec<Vec<u8>>) -> Result<Environment, String> {
+    entries
+        .into_iter()
+        .map(|entry| {
+            let at = entry
+                .iter()
+                .position(|byte| *byte == b'=')
+                .filter(|at| *at > 0);
+            let Some((name, value)) = at.and_then(|at| entry.split_at_checked(at)) else {
+                let shown = String::from_utf8_lossy(&entry).into_owned();
+                return Err(format!("{shown:?} is no environment entry"));
+            };
+            Ok((name.to_vec(), value.get(1..).unwrap_or_default().to_vec()))
+        })
+        .collect()
+}
+
+fn words(bytes: &[u8]) -> Result<Vec<Vec<u8>>, String> {
     if bytes.is_empty() {
         return Ok(Vec::new());
     }
     let Some((0, all)) = bytes.split_last().map(|(last, all)| (*last, all)) else {
-        return Err("the last argument does not end".to_owned());
+        return Err("the last word does not end".to_owned());
     };
     Ok(all.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect())
 }
@@ -53,12 +92,23 @@ mod tests {
 
     #[test]
     fn empty_and_odd_arguments_come_through() {
-        assert_eq!(arguments_of(b"").unwrap(), Vec::<Vec<u8>>::new());
-        assert_eq!(arguments_of(b"\0").unwrap(), [b""]);
+        assert_eq!(words(b"").unwrap(), Vec::<Vec<u8>>::new());
+        assert_eq!(words(b"\0").unwrap(), [b""]);
         assert_eq!(
-            arguments_of(b"a b\0\0\xff\n\0").unwrap(),
+            words(b"a b\0\0\xff\n\0").unwrap(),
             [&b"a b"[..], b"", b"\xff\n"]
         );
-        assert!(arguments_of(b"unfinished").is_err());
+        assert!(words(b"unfinished").is_err());
+    }
+
+    #[test]
+    fn environment_entries_have_a_name() {
+        let entries = |text: &[&[u8]]| environment_of(text.iter().map(|it| it.to_vec()).collect());
+        let read = entries(&[b"A=b=c", b"E=", b"BASH_FUNC_f%%=() {  :\n}"]).unwrap();
+        assert_eq!(read[0], (b"A".to_vec(), b"b=c".to_vec()));
+        assert_eq!(read[1], (b"E".to_vec(), Vec::new()));
+        assert_eq!(read[2].0, b"BASH_FUNC_f%%");
+        assert!(entries(&[b"=x"]).is_err());
+        assert!(entries(&[b"novalue"]).is_err());
     }
 }

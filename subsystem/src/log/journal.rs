@@ -52,6 +52,12 @@ impl Log {
         Ok(Self::new(policy, spool, Position::START))
     }
 
+    /// A log that makes no file, whatever the policy says.
+    #[must_use]
+    pub fn in_memory(policy: Policy) -> Self {
+        Self::new(policy, None, Position::START)
+    }
+
     /// Keeps to a share of what all logs of a user may keep. A log with few segments may always
     /// have those, so that a new session is not silenced by old ones.
     #[must_use]
@@ -121,6 +127,14 @@ impl Log {
         } else {
             self.policy.ring_bytes()
         }
+    }
+
+    /// Output behind the record `seq`, as far as it is in memory.
+    #[must_use]
+    pub fn bytes_behind(&self, seq: Seq) -> u64 {
+        let from = self.tail.locate(seq.next());
+        let from = from.unwrap_or_else(|| self.tail.start());
+        self.tail.end().offset.saturating_sub(from.offset)
     }
 
     /// Whether records are meant to go to disk.

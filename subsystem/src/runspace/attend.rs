@@ -28,6 +28,8 @@ impl Runspace {
         if self.invocation.is_some() && !self.shell.has_ended() {
             self.stop = Some(Stop::new(level));
             self.act();
+        } else {
+            self.stop_visitors_job(level.signal());
         }
     }
 
@@ -59,6 +61,7 @@ impl Runspace {
         {
             self.prompt = None;
         }
+        self.look_for_prompt(now);
         if let Some(strays) = self.strays.as_mut()
             && strays.next <= now
             && !strays.act()
@@ -86,7 +89,12 @@ impl Runspace {
         let stop = stop.map(Stop::next);
         let strays = self.strays.as_ref().map(|strays| strays.next);
         let prompt = self.prompt.as_ref().map(|prompt| prompt.next);
-        stop.into_iter().chain(strays).chain(prompt).min()
+        let look = self.visiting.next_look();
+        stop.into_iter()
+            .chain(strays)
+            .chain(prompt)
+            .chain(look)
+            .min()
     }
 }
 

@@ -4,10 +4,10 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::engine::{Engine, Job, Launch};
+use super::engine::{Engine, Job, Keys, Launch, Recall};
 use super::error::StartError;
 use super::quote::quote;
-use super::spec::{Command, RunspaceSpec};
+use super::spec::{Command, Environment, RunspaceSpec, StartSpec};
 
 const DRIVER: &[u8] = include_bytes!("../../drivers/bash.sh");
 
@@ -26,6 +26,15 @@ else
   done
 fi
 "#;
+
+/// The keys of a terminal's `modifyOtherKeys` for characters that no keyboard has with Control:
+/// what `__outlast_receive` binds.
+const KEYS: Keys = Keys {
+    recall: b"\x1b[27;5;83~",
+    restore: b"\x1b[27;5;84~",
+    end: b"\x1b[27;5;85~",
+    accept: b"\x1b[27;5;82~",
+};
 
 pub(super) struct Bash;
 
@@ -56,26 +65,37 @@ impl Engine for Bash {
         b" \\__outlast_reenter\n"
     }
 
-    fn job(
-        &self,
-        directory: &Path,
-        number: u64,
-        command: &Command,
-        resume: bool,
-    ) -> Result<Job, StartError> {
+    fn recall(&self) -> Recall {
+        Recall::Keys(&KEYS)
+    }
+
+    fn job(&self, directory: &Path, start: &StartSpec, resume: bool) -> Result<Job, StartError> {
+        let StartSpec {
+            number,
+            command,
+            environment,
+            ..
+        } = start;
+        let lent = lend(environment)?;
+        let opening = Opening {
+            resume,
+            lent: !lent.is_empty(),
+        };
         let script = format!("{number}.sh");
-        match command {
-            Command::Script(text) => Ok(Job {
-                files: vec![(script, group(text, resume))],
+        let arguments = format!("{number}.args");
+        let simple = |script: String, text: Vec<u8>| match lent.is_empty() {
+            true => Job {
+                files: vec![(script, text)],
                 flags: "",
-            }),
-            Command::Argv(words) => {
-                let line = line(words)?;
-                Ok(Job {
-                    files: vec![(script, group(&line, resume))],
-                    flags: "",
-                })
-            }
+            },
+            false => Job {
+                files: vec![(script, text), (arguments.clone(), lent.clone())],
+                flags: "a",
+            },
+        };
+        match command {
+            Command::Script(text) => Ok(simple(script, opening.group(text))),
+            Command::Argv(words) => Ok(simple(script, opening.group(&line(words)?))),
             Command::File {
                 script: text,
                 args,
@@ -86,8 +106,9 @@ impl Engine for Bash {
                 path.extend_from_slice(b"/");
                 path.extend_from_slice(file.as_bytes());
                 let path = quote(&path);
-                let arguments = [
-                    b"__outlast_file=".as_slice(),
+                let settings = [
+                    lent.as_slice(),
+                    b"__outlast_file=",
                     path.as_slice(),
                     b"\n__outlast_words=(",
                     &words(args)?,
@@ -97,15 +118,59 @@ impl Engine for Bash {
                 ]
                 .concat();
                 Ok(Job {
-                    files: vec![
-                        (file, group(text, resume)),
-                        (format!("{number}.args"), arguments),
-                    ],
+                    files: vec![(file, opening.group(text)), (arguments, settings)],
                     flags: "a",
                 })
             }
         }
     }
+
+    fn reception(&self, start: &StartSpec) -> Result<Job, StartError> {
+        let lent = lend(&start.environment)?;
+        Ok(match lent.is_empty() {
+            true => Job {
+                files: Vec::new(),
+                flags: "",
+            },
+            false => Job {
+                files: vec![(format!("{}.args", start.number), lent)],
+                flags: "a",
+            },
+        })
+    }
+}
+
+/// Calls of `__outlast_lend`.
+fn lend(environment: &Environment) -> Result<Vec<u8>, StartError> {
+    let mut calls = Vec::new();
+    for (name, value) in environment {
+        if !is_name(name) {
+            return Err(StartError::Name(String::from_utf8_lossy(name).into_owned()));
+        }
+        if value.contains(&0) {
+            return Err(StartError::Nul);
+        }
+        calls.extend([b"__outlast_lend ", quote(name).as_slice(), b" "].concat());
+        calls.extend(quote(value));
+        calls.push(b'\n');
+    }
+    Ok(calls)
+}
+
+/// Whether it is a variable's name, or that of a function as bash exports it.
+fn is_name(name: &[u8]) -> bool {
+    let function = name
+        .strip_prefix(b"BASH_FUNC_")
+        .and_then(|name| name.strip_suffix(b"%%"));
+    if let Some(function) = function {
+        let odd = |byte: &u8| byte.is_ascii_whitespace() || b"$`\"'\\|&;()<>/=".contains(byte);
+        return !function.is_empty() && !function.iter().any(odd);
+    }
+    let first = name.first().is_some_and(|byte| !byte.is_ascii_digit());
+    first
+        && name
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
 /// What bash evaluates at its first prompt, having read no file.
@@ -141,12 +206,32 @@ fn init(directory: &[u8], boot: &[u8], histfile: Option<OsString>) -> Vec<u8> {
     init
 }
 
-/// The script as one group: an error that skips a command then skips all that is left of it.
-fn group(script: &[u8], resume: bool) -> Vec<u8> {
-    let mut text = b"{ ".to_vec();
-    if resume {
-        text.extend_from_slice(b"\\builtin eval \"$__outlast_resume\"; ");
+/// What comes before the first word of a script, on its first line.
+struct Opening {
+    /// Whether options and traps are to be set again that the driver cannot bear.
+    resume: bool,
+    /// Whether something was lent.
+    lent: bool,
+}
+
+impl Opening {
+    /// The script as one group: an error that skips a command then skips all that is left of it.
+    fn group(&self, script: &[u8]) -> Vec<u8> {
+        let mut text = b"{ ".to_vec();
+        if self.lent {
+            text.extend_from_slice(REFUSAL);
+        }
+        if self.resume {
+            text.extend_from_slice(b"\\builtin eval \"$__outlast_resume\"; ");
+        }
+        grouped(text, script)
     }
+}
+
+/// What could not be lent ends the invocation.
+const REFUSAL: &[u8] = b"[[ -z $__outlast_refused ]] || { \\builtin printf %s \"$__outlast_refused\" >&2; \\builtin return 1; }; ";
+
+fn grouped(mut text: Vec<u8>, script: &[u8]) -> Vec<u8> {
     if is_blank(script) {
         text.extend_from_slice(b":; ");
     }

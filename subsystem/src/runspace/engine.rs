@@ -3,9 +3,11 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use rustix::process::Signal;
+
 use super::bash::Bash;
 use super::error::StartError;
-use super::spec::{Command, Configuration, RunspaceSpec};
+use super::spec::{Configuration, RunspaceSpec, StartSpec};
 
 /// How to start the shell.
 pub(super) struct Launch {
@@ -25,20 +27,42 @@ pub(super) struct Job {
 }
 
 /// A kind of shell. Its driver speaks the same lines on the same FIFOs as all others:
-/// it reads `NUMBER:FLAGS` from `control` and writes `opened`, `running NUMBER`,
-/// `completed NUMBER STATUS` and `rescued` to `status`; a last word `resume` asks for
-/// [`Engine::job`] with `resume` set next time.
+/// it reads `%NUMBER:FLAGS` from `control` and writes `opened`, `running NUMBER`,
+/// `completed NUMBER STATUS`, `prompt NUMBER ASKED` and `rescued` to `status`; a last word
+/// `resume` asks for [`Engine::job`] with `resume` set next time.
 pub(super) trait Engine {
     fn launch(&self, spec: &RunspaceSpec) -> Launch;
     /// The line that brings a shell at its prompt back to the driver.
     fn reenter(&self) -> &'static [u8];
-    fn job(
-        &self,
-        directory: &Path,
-        number: u64,
-        command: &Command,
-        resume: bool,
-    ) -> Result<Job, StartError>;
+    /// How a shell that shows its prompt to a visitor is asked to come back to the driver.
+    fn recall(&self) -> Recall;
+    fn job(&self, directory: &Path, start: &StartSpec, resume: bool) -> Result<Job, StartError>;
+    /// What a visitor's shell is lent, as the files of a job.
+    fn reception(&self, start: &StartSpec) -> Result<Job, StartError>;
+}
+
+/// How a shell is asked to come back from its prompt, with a half-typed line put away.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Recall {
+    /// By keys that the driver has bound, typed while the shell itself edits a line.
+    Keys(&'static Keys),
+    /// By a signal, which the driver heeds only while it reads a line. The driver brings the line
+    /// back by itself.
+    Signal(Signal),
+}
+
+/// What a line editor does on keys that nobody has.
+#[derive(Debug)]
+pub(super) struct Keys {
+    /// Puts the line away and ends it.
+    pub(super) recall: &'static [u8],
+    /// Brings the line back.
+    pub(super) restore: &'static [u8],
+    /// What Control-D is: the driver answers `end visit` or `end key`. Empty where the editor
+    /// can be told not to end the shell on it.
+    pub(super) end: &'static [u8],
+    /// Ends an empty line.
+    pub(super) accept: &'static [u8],
 }
 
 pub(super) fn engine(configuration: Configuration) -> &'static dyn Engine {

@@ -55,6 +55,10 @@ pub enum StartError {
     NoCommand,
     #[error("a word of a command cannot contain a NUL byte")]
     Nul,
+    #[error("{0:?} is not the name of a variable")]
+    Name(String),
+    #[error("somebody's command has the shell's terminal")]
+    Visited,
     #[error("cannot write {what}: {source}")]
     Directory {
         what: &'static str,

@@ -32,6 +32,23 @@ impl Invocation {
         stdin: bool,
         job: &Job,
     ) -> Result<(Self, Pipes), StartError> {
+        let mut invocation = Self::prepare_files(directory, number, job)?;
+        let pipes =
+            invocation
+                .open_pipes(directory, stdin)
+                .map_err(|source| StartError::Directory {
+                    what: "the pipes",
+                    source,
+                })?;
+        Ok((invocation, pipes))
+    }
+
+    /// The same without pipes.
+    pub(super) fn prepare_files(
+        directory: &Path,
+        number: u64,
+        job: &Job,
+    ) -> Result<Self, StartError> {
         let mut invocation = Self {
             number,
             running: false,
@@ -47,14 +64,7 @@ impl Invocation {
                 source,
             })?;
         }
-        let pipes =
-            invocation
-                .open_pipes(directory, stdin)
-                .map_err(|source| StartError::Directory {
-                    what: "the pipes",
-                    source,
-                })?;
-        Ok((invocation, pipes))
+        Ok(invocation)
     }
 
     fn open_pipes(&mut self, directory: &Path, stdin: bool) -> io::Result<Pipes> {

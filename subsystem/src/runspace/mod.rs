@@ -9,6 +9,7 @@ mod attend;
 mod bash;
 mod engine;
 mod error;
+mod fence;
 mod fifo;
 mod invocation;
 mod prompt;
@@ -19,6 +20,7 @@ mod status;
 mod stop;
 mod terminal;
 mod tree;
+mod visit;
 
 use std::collections::VecDeque;
 use std::fs;
@@ -27,19 +29,21 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bytes::Bytes;
 use outlast_protocol::outcome::ExitStatus;
 use rustix::process::Signal;
 
-use self::engine::{Engine, Launch};
+use self::engine::{Engine, Job, Launch};
 pub use self::error::{OpenError, OpenFailure, StartError};
 use self::invocation::Invocation;
 use self::prompt::Prompt;
 use self::shell::Shell;
-pub use self::spec::{Command, Configuration, Event, Pipes, RunspaceSpec, StartSpec};
+pub use self::spec::{Command, Configuration, Environment, Event, Pipes, RunspaceSpec, StartSpec};
 use self::status::{Report, StatusChannel};
 use self::stop::{Stop, Strays};
-use self::terminal::Terminal;
+use self::terminal::{Terminal, Turn};
 use self::tree::Beginning;
+use self::visit::Visiting;
 
 /// Reads of the terminal at the end of the opening.
 const CATCH_UP: usize = 64;
@@ -68,6 +72,12 @@ pub struct Runspace {
     stop: Option<Stop>,
     strays: Option<Strays>,
     prompt: Option<Prompt>,
+    visiting: Visiting,
+    reads_terminal: bool,
+    /// Whether the invocation has the terminal as its standard streams.
+    on_terminal: bool,
+    /// An end that comes behind all that the terminal said before.
+    ending: Option<Event>,
     /// Whether the driver wants something set again at the start of the next script.
     resume: bool,
     events: VecDeque<Event>,
@@ -96,6 +106,10 @@ impl Runspace {
             stop: None,
             strays: None,
             prompt: None,
+            visiting: Visiting::default(),
+            reads_terminal: true,
+            on_terminal: false,
+            ending: None,
             resume: false,
             events: VecDeque::new(),
             exited: false,
@@ -134,7 +148,9 @@ impl Runspace {
                         return Ok(());
                     }
                 }
-                bytes = self.terminal.read() => self.events.push_back(Event::Pty(bytes)),
+                turn = self.terminal.turn(true, None) => if let Turn::Said(bytes) = turn {
+                    self.events.push_back(Event::Pty(bytes));
+                },
                 ended = self.shell.ended() => {
                     return Err(ended.map_or_else(OpenFailure::Watch, OpenFailure::Ended));
                 }
@@ -157,32 +173,58 @@ impl Runspace {
         self.terminal.tail()
     }
 
-    /// Starts an invocation. One at a time; after an error the runspace is as it was.
+    /// Starts an invocation. One at a time, and only when [`Runspace::is_free`]; after an error
+    /// the runspace is as it was.
     pub fn start(&mut self, start: &StartSpec) -> Result<Pipes, StartError> {
+        let job = self.job(start)?;
+        let number = start.number;
+        let (invocation, pipes) = Invocation::prepare(&self.directory, number, start.stdin, &job)?;
+        let stdin = if start.stdin { "i" } else { "" };
+        self.begin(
+            start,
+            invocation,
+            format!("%{number}:{stdin}{}\n", job.flags),
+        )?;
+        self.on_terminal = false;
+        Ok(pipes)
+    }
+
+    /// Starts an invocation that has the terminal as its standard streams.
+    pub fn start_on_terminal(&mut self, start: &StartSpec) -> Result<(), StartError> {
+        let job = self.job(start)?;
+        let number = start.number;
+        let invocation = Invocation::prepare_files(&self.directory, number, &job)?;
+        self.begin(start, invocation, format!("%{number}:T{}\n", job.flags))?;
+        self.on_terminal = true;
+        Ok(())
+    }
+
+    fn job(&self, start: &StartSpec) -> Result<Job, StartError> {
         if let Some(number) = self.running() {
             return Err(StartError::Busy(number));
         }
         if self.shell.has_ended() {
             return Err(StartError::Ended);
         }
-        let number = start.number;
-        let job = self
-            .engine
-            .job(&self.directory, number, &start.command, self.resume)?;
-        let (invocation, pipes) = Invocation::prepare(&self.directory, number, start.stdin, &job)?;
-        let stdin = if start.stdin { "i" } else { "" };
-        self.order = format!("%{number}:{stdin}{}\n", job.flags);
+        if !self.is_free() {
+            return Err(StartError::Visited);
+        }
+        self.engine.job(&self.directory, start, self.resume)
+    }
+
+    fn begin(
+        &mut self,
+        start: &StartSpec,
+        invocation: Invocation,
+        order: String,
+    ) -> Result<(), StartError> {
         self.began = Beginning::now(self.shell.pid());
         self.stop = None;
         self.argv = matches!(start.command, Command::Argv(_));
-        rustix::io::write(&self.control, self.order.as_bytes()).map_err(|error| {
-            StartError::Directory {
-                what: "to the driver",
-                source: error.into(),
-            }
-        })?;
+        self.order(order)?;
+        self.is_taken();
         self.invocation = Some(invocation);
-        Ok(pipes)
+        Ok(())
     }
 
     /// What happens next. Cancel-safe. After [`Event::Exited`] it says so again.
@@ -192,18 +234,18 @@ impl Runspace {
                 return event;
             }
             let next = self.next();
+            let keys = self.to_type();
             tokio::select! {
                 biased;
                 report = self.status.next() => match report {
                     Ok(report) => self.on_report(report),
                     Err(_error) => self.on_exit(ExitStatus::Signal(0)),
                 },
-                bytes = self.terminal.read() => {
-                    self.events.push_back(Event::Pty(bytes));
-                    if self.is_running() && self.prompt.is_none() {
-                        self.prompt = Some(Prompt::suspected());
-                    }
-                }
+                turn = self.terminal.turn(self.reads_terminal, keys.as_deref()) => match turn {
+                    Turn::Said(bytes) => self.on_said(bytes),
+                    Turn::Typed(count) => self.on_typed(count, keys.as_deref()),
+                    Turn::Fenced => self.events.extend(self.ending.take()),
+                },
                 () = attend::due(next) => self.act(),
                 ended = self.shell.ended() => {
                     self.on_exit(ended.unwrap_or(ExitStatus::Signal(0)));
@@ -212,15 +254,21 @@ impl Runspace {
         }
     }
 
+    fn on_said(&mut self, bytes: Bytes) {
+        self.events.push_back(Event::Pty(bytes));
+        if self.is_running() && self.prompt.is_none() {
+            self.prompt = Some(Prompt::suspected());
+        }
+        self.suspect_prompt();
+    }
+
     fn on_report(&mut self, report: Report) {
         match report {
             Report::Opened { .. } => {}
-            Report::Again => {
-                // It runs no number twice: a line too many does no harm.
-                if self.invocation.is_some() && !self.is_running() {
-                    let _ = rustix::io::write(&self.control, self.order.as_bytes());
-                }
-            }
+            // It runs no number twice: a line too many does no harm.
+            Report::Again => self.repeat_order(),
+            Report::Prompt { number, asked } => self.on_prompt(number, asked),
+            Report::End { leaves } => self.on_end_key(leaves),
             Report::Rescued => {
                 let _ = fs::remove_file(self.directory.join("state"));
             }
@@ -229,6 +277,8 @@ impl Runspace {
                 {
                     invocation.running();
                     self.act();
+                } else {
+                    self.on_received(number);
                 }
             }
             Report::Completed {
@@ -237,14 +287,29 @@ impl Runspace {
                 resume,
             } => {
                 // Anybody may write to the FIFO by its path, so only the expected counts.
-                if self.running() == Some(number) {
+                if self.on_left(number, status) {
+                    self.resume = resume;
+                } else if self.running() == Some(number) {
                     self.invocation = None;
                     self.sweep();
                     self.resume = resume;
                     let status = if self.argv { signalled(status) } else { status };
-                    self.events.push_back(Event::Completed { number, status });
+                    let event = Event::Completed { number, status };
+                    match self.on_terminal {
+                        true => self.end(event),
+                        false => self.events.push_back(event),
+                    }
                 }
             }
+        }
+    }
+
+    /// Something has ended that had the terminal.
+    fn end(&mut self, event: Event) {
+        if self.terminal.fence() {
+            self.ending = Some(event);
+        } else {
+            self.events.push_back(event);
         }
     }
 
@@ -259,6 +324,7 @@ impl Runspace {
                 self.events.push_back(Event::Pty(bytes));
             }
             self.invocation = None;
+            self.events.extend(self.ending.take());
         }
         self.events.push_back(Event::Exited(status));
     }

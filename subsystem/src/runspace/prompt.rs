@@ -37,7 +37,8 @@ impl Prompt {
         let Ok(shell) = i32::try_from(target.shell) else {
             return false;
         };
-        if !tree::waits_at_terminal(shell) {
+        // Where it does not edit a line itself, it reads one for a script.
+        if !target.terminal.is_raw() || !tree::waits_at_terminal(shell) {
             self.seen = 0;
             self.next = Instant::now() + PAUSE.saturating_mul(1 << self.looks.min(LOOKS));
             self.looks = self.looks.saturating_add(1);

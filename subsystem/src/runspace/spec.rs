@@ -55,7 +55,12 @@ pub struct StartSpec {
     pub command: Command,
     /// Whether it gets a pipe as standard input, or `/dev/null`.
     pub stdin: bool,
+    /// Variables, and functions as bash exports them, for as long as it runs.
+    pub environment: Environment,
 }
+
+/// Names and values.
+pub type Environment = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// The caller's ends of an invocation's pipes, all nonblocking and close-on-exec.
 ///
@@ -76,6 +81,12 @@ pub enum Event {
     Completed { number: u64, status: ExitStatus },
     /// The terminal said something: notes of the user's files, of job control, of the driver.
     Pty(Bytes),
+    /// A visitor typed `exit`, or the end of the file.
+    Left { number: u64, status: ExitStatus },
+    /// The shell has come back from a visitor's command or its prompt: it can run invocations.
+    Free,
+    /// So many bytes were typed on the terminal.
+    Typed(usize),
     /// The shell itself is gone, with its real status. Nothing follows.
     Exited(ExitStatus),
 }

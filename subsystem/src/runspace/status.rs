@@ -28,6 +28,15 @@ pub(super) enum Report {
         status: ExitStatus,
         resume: bool,
     },
+    /// It is about to show its prompt to a visitor, and waits to be told so.
+    Prompt {
+        number: u64,
+        asked: u64,
+    },
+    /// Control-D was typed: whether that ends the visit.
+    End {
+        leaves: bool,
+    },
     /// The shell was replaced by a fresh one that has read the saved state.
     Rescued,
     /// It may have lost the line that told it what to run.
@@ -100,6 +109,17 @@ fn parse(line: &str) -> Option<Report> {
             resume: words.next() == Some("resume"),
         },
         "again" => Report::Again,
+        "prompt" => Report::Prompt {
+            number: words.next()?.parse().ok()?,
+            asked: words.next()?.parse().ok()?,
+        },
+        "end" => Report::End {
+            leaves: match words.next()? {
+                "visit" => true,
+                "key" => false,
+                _ => return None,
+            },
+        },
         "rescued" => Report::Rescued,
         "running" => Report::Running {
             number: words.next()?.split(':').next()?.parse().ok()?,
@@ -130,8 +150,17 @@ mod tests {
                 resume: true
             })
         );
+        let prompt = Report::Prompt {
+            number: 7,
+            asked: 12,
+        };
+        assert_eq!(parse("prompt 7 12\n"), Some(prompt));
+        assert_eq!(parse("end key\n"), Some(Report::End { leaves: false }));
         for line in [
             "",
+            "prompt 7",
+            "end",
+            "end x",
             "completed",
             "completed 1",
             "completed 1 256",

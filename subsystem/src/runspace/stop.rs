@@ -32,6 +32,16 @@ pub(super) enum Level {
     Kill,
 }
 
+impl Level {
+    pub(super) fn signal(self) -> Signal {
+        match self {
+            Self::Interrupt => Signal::INT,
+            Self::Terminate => Signal::TERM,
+            Self::Kill => Signal::KILL,
+        }
+    }
+}
+
 /// A stop that was asked for.
 pub(super) struct Stop {
     level: Level,

@@ -5,11 +5,14 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use bytes::Bytes;
+use outlast_protocol::link::TerminalSize;
+use rustix::io::Errno;
 use rustix::process::Signal;
 use rustix::pty::OpenptFlags;
-use rustix::termios::Winsize;
-use tokio::io::{Interest, unix::AsyncFd};
+use rustix::termios::{LocalModes, Winsize};
+use tokio::io::{Interest, Ready, unix::AsyncFd};
 
+use super::fence::Fence;
 use crate::sys::{readiness, terminal};
 
 /// How much of what it said is kept for errors.
@@ -18,10 +21,24 @@ const READ_AT_ONCE: usize = 16 << 10;
 const COLUMNS: u16 = 80;
 const ROWS: u16 = 24;
 
+/// What happened on the terminal.
+pub(super) enum Turn {
+    /// It said something.
+    Said(Bytes),
+    /// So many bytes were typed.
+    Typed(usize),
+    /// All that was said before the fence was set has been.
+    Fenced,
+}
+
 pub(super) struct Terminal {
     master: AsyncFd<OwnedFd>,
     tail: VecDeque<u8>,
     hung_up: bool,
+    fence: Option<Fence>,
+    /// What was read with a fence in front of it.
+    behind: Option<Vec<u8>>,
+    fenced: bool,
 }
 
 impl Terminal {
@@ -31,40 +48,95 @@ impl Terminal {
         let master = rustix::pty::openpt(flags)?;
         rustix::pty::grantpt(&master)?;
         rustix::pty::unlockpt(&master)?;
-        let window = Winsize {
-            ws_col: COLUMNS,
-            ws_row: ROWS,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
-        rustix::termios::tcsetwinsize(&master, window)?;
+        resize(
+            master.as_fd(),
+            TerminalSize {
+                columns: COLUMNS,
+                rows: ROWS,
+            },
+        )?;
         let shell = rustix::pty::ioctl_tiocgptpeer(&master, flags)?;
         rustix::io::ioctl_fionbio(&master, true)?;
         let terminal = Self {
-            master: readiness::watch(master, Interest::READABLE)?,
+            master: readiness::watch(master, Interest::READABLE | Interest::WRITABLE)?,
             tail: VecDeque::new(),
             hung_up: false,
+            fence: None,
+            behind: None,
+            fenced: false,
         };
         Ok((terminal, shell))
     }
 
-    /// The next bytes from the terminal. Never ready again once every process has let go of it.
-    pub(super) async fn read(&mut self) -> Bytes {
+    /// What comes next from the terminal, or that `keys` were typed, as many as there was room
+    /// for. Never ready again once every process has let go of it. Cancel-safe.
+    pub(super) async fn turn(&mut self, reads: bool, keys: Option<&[u8]>) -> Turn {
         loop {
+            if std::mem::take(&mut self.fenced) {
+                return Turn::Fenced;
+            }
+            if let Some(bytes) = self.behind.take().filter(|bytes| !bytes.is_empty()) {
+                return Turn::Said(self.keep(bytes));
+            }
             if self.hung_up {
                 std::future::pending::<()>().await;
             }
-            let Ok(mut ready) = self.master.readable().await else {
+            let interest = match (reads, keys) {
+                (true, Some(_)) => Interest::READABLE | Interest::WRITABLE,
+                (true, None) => Interest::READABLE,
+                (false, Some(_)) => Interest::WRITABLE,
+                (false, None) => return std::future::pending().await,
+            };
+            let Ok(mut ready) = self.master.ready(interest).await else {
                 self.hung_up = true;
                 continue;
             };
-            let mut buffer = Vec::with_capacity(READ_AT_ONCE);
-            match ready.try_io(|master| read(master.as_fd(), &mut buffer)) {
-                Ok(Ok(1..)) => return self.keep(buffer),
-                Ok(Ok(0) | Err(_)) => self.hung_up = true,
-                Err(_would_block) => {}
+            // Each direction is forgotten by itself: the other may still be ready.
+            if let Some(keys) = keys.filter(|_| ready.ready().is_writable()) {
+                match rustix::io::write(self.master.get_ref(), keys) {
+                    Ok(count) => return Turn::Typed(count),
+                    Err(Errno::AGAIN) => ready.clear_ready_matching(Ready::WRITABLE),
+                    // Nobody will ever read it.
+                    Err(_) => return Turn::Typed(keys.len()),
+                }
+            }
+            if reads && ready.ready().is_readable() {
+                let mut buffer = Vec::with_capacity(READ_AT_ONCE);
+                match read(self.master.as_fd(), &mut buffer) {
+                    Ok(1..) => {
+                        let bytes = self.pass(buffer);
+                        if !bytes.is_empty() {
+                            return Turn::Said(self.keep(bytes));
+                        }
+                    }
+                    Err(Errno::AGAIN) => ready.clear_ready_matching(Ready::READABLE),
+                    Ok(0) | Err(_) => self.hung_up = true,
+                }
             }
         }
+    }
+
+    /// Marks the end of what has been said until now: [`Turn::Fenced`] comes behind it, sooner or
+    /// later. Says whether it will.
+    pub(super) fn fence(&mut self) -> bool {
+        if self.hung_up {
+            return false;
+        }
+        self.fence = Fence::send(self.master.get_ref());
+        self.fence.is_some()
+    }
+
+    fn pass(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+        let Some(fence) = &mut self.fence else {
+            return bytes;
+        };
+        let (before, behind) = fence.pass(&bytes);
+        if behind.is_some() {
+            self.fence = None;
+            self.fenced = true;
+            self.behind = behind;
+        }
+        before
     }
 
     /// What is there already; for when the shell has ended.
@@ -105,15 +177,32 @@ impl Terminal {
         }
     }
 
+    /// Whether somebody edits a line on it, and has switched the kernel's editing off.
+    pub(super) fn is_raw(&self) -> bool {
+        rustix::termios::tcgetattr(self.master.as_fd())
+            .is_ok_and(|modes| !modes.local_modes.contains(LocalModes::ICANON))
+    }
+
+    pub(super) fn resize(&self, size: TerminalSize) -> io::Result<()> {
+        resize(self.master.as_fd(), size)
+    }
+
     /// Types a line.
     pub(super) fn type_line(&self, line: &[u8]) {
         let _ = rustix::io::write(self.master.as_fd(), line);
     }
 }
 
-fn read(master: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> io::Result<usize> {
-    Ok(rustix::io::read(
-        master,
-        rustix::buffer::spare_capacity(buffer),
-    )?)
+fn resize(master: BorrowedFd<'_>, size: TerminalSize) -> io::Result<()> {
+    let window = Winsize {
+        ws_col: size.columns,
+        ws_row: size.rows,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    Ok(rustix::termios::tcsetwinsize(master, window)?)
+}
+
+fn read(master: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> Result<usize, Errno> {
+    rustix::io::read(master, rustix::buffer::spare_capacity(buffer))
 }

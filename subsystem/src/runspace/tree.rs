@@ -277,6 +277,12 @@ fn parse(pid: i32, stat: &[u8]) -> Option<Process> {
     })
 }
 
+/// What a process calls itself.
+pub(super) fn name(pid: i32) -> Option<String> {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    Some(name.trim_end().to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::parse;

@@ -112,8 +112,24 @@ impl Bench {
         self.run_command(Command::Argv(words), None).await
     }
 
+    /// A number for an invocation or a visit.
+    pub(crate) fn next_number(&mut self) -> u64 {
+        self.number += 1;
+        self.number
+    }
+
+    /// Runs what a caller has numbered.
+    pub(crate) async fn run_spec(&mut self, start: &StartSpec) -> Ran {
+        let started = Started::new(self.runspace.start(start).unwrap());
+        self.ran(started, None).await
+    }
+
     pub(crate) async fn run_command(&mut self, command: Command, input: Option<&[u8]>) -> Ran {
-        let mut started = self.start_command(command, input.is_some());
+        let started = self.start_command(command, input.is_some());
+        self.ran(started, input).await
+    }
+
+    async fn ran(&mut self, mut started: Started, input: Option<&[u8]>) -> Ran {
         let stdin = started.stdin.take();
         let (end, (stdout, stderr), stdin_closed) = tokio::join!(
             self.completion(),
@@ -150,11 +166,11 @@ impl Bench {
     }
 
     fn start_command(&mut self, command: Command, stdin: bool) -> Started {
-        self.number += 1;
         let start = StartSpec {
-            number: self.number,
+            number: self.next_number(),
             command,
             stdin,
+            environment: Vec::new(),
         };
         Started::new(self.runspace.start(&start).unwrap())
     }
@@ -168,7 +184,7 @@ impl Bench {
                     return Ok(status);
                 }
                 Event::Exited(status) => return Err(status),
-                Event::Pty(_) => {}
+                Event::Pty(_) | Event::Left { .. } | Event::Free | Event::Typed(_) => {}
             }
         }
     }

@@ -3,6 +3,7 @@
 
 mod news;
 mod requests;
+mod submissions;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -17,6 +18,7 @@ use outlast_protocol::link::to_host::{CONFIRMS, ToHost};
 use outlast_protocol::message::DecodeError;
 use outlast_protocol::session::{Holder, SessionInfo};
 
+use self::submissions::Unfinished;
 use crate::host::reader::Reader;
 use crate::host::session::Session;
 use crate::refuse::refused;
@@ -41,6 +43,7 @@ pub(super) struct Conversation {
     readers: VecDeque<Reader>,
     inputs: BTreeMap<InvocationId, (u64, bool)>,
     told: Option<SessionInfo>,
+    unfinished: Option<Unfinished>,
     over: bool,
 }
 
@@ -56,6 +59,7 @@ impl Conversation {
             readers: VecDeque::new(),
             inputs: BTreeMap::new(),
             told: None,
+            unfinished: None,
             over: false,
         }
     }

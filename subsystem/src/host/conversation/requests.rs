@@ -1,26 +1,18 @@
 //! What a client asks for.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use outlast_protocol::id::{ClientId, InvocationId, Lease, ReaderId, Seq};
 use outlast_protocol::limits::{MAX_READERS, MAX_SKIPS, MIN_IDLE_TIMEOUT};
 use outlast_protocol::link::refusal::RefusalCode;
-use outlast_protocol::link::to_client::{Attached, Detached, Pong, Refused, Submitted, ToClient};
-use outlast_protocol::link::to_host::{
-    Cancel, Detach, ReaderOpen, Stdin, StdinEnd, Submit, ToHost,
-};
-use outlast_protocol::link::{AttachMode, From};
-use outlast_protocol::outcome::Outcome;
-use outlast_protocol::record::RecordKind;
+use outlast_protocol::link::to_client::{Attached, Detached, Pong, Refused, ToClient};
+use outlast_protocol::link::to_host::{Detach, ReaderOpen, ToHost};
+use outlast_protocol::link::{AttachMode, From, Source};
 use outlast_protocol::session::{Holder, SessionInfo};
 use outlast_rendezvous::failpoint;
 
 use super::{Conversation, Turn};
 use crate::host::holding::Attaching;
-use crate::host::invocations::{Cancelled, Invocation, NotAccepted};
 use crate::host::reader::Reader;
-use crate::host::submission;
 use crate::refuse::{Explain, refused};
 
 impl Conversation {
@@ -54,8 +46,9 @@ impl Conversation {
                 drop(core);
                 self.lease = Some(lease);
                 self.attached(lease, info);
-                // A client that lost the session has to hear of it.
+                // A client that lost the session has to hear of it, and its visitor to go.
                 self.session.changed();
+                self.session.ring_work();
                 self.session.ring_life();
                 Turn::GoesOn
             }
@@ -99,10 +92,14 @@ impl Conversation {
         drop(core);
         self.lease = Some(lease);
         self.session.changed();
+        self.session.ring_work();
         self.session.ring_life();
     }
 
     pub(super) fn handle_attached(&mut self, lease: Lease, message: ToHost, body: Bytes) -> Turn {
+        if self.unfinished.is_some() && !matches!(message, ToHost::More(_)) {
+            return self.unexpected(&message);
+        }
         match message {
             ToHost::ReaderOpen(open) => self.open_reader(lease, &open),
             ToHost::ReaderAck(ack) => {
@@ -111,8 +108,13 @@ impl Conversation {
                 };
                 reader.acknowledge(ack.seq);
                 let mut core = self.session.core();
-                core.acknowledge((lease, ack.reader), reader.only(), ack.seq);
-                core.keep_place(reader.place());
+                if reader.source() == Source::Terminal {
+                    core.acknowledge_terminal((lease, ack.reader), ack.seq);
+                    self.session.ring_work();
+                } else {
+                    core.acknowledge((lease, ack.reader), reader.only(), ack.seq);
+                    core.keep_place(reader.place());
+                }
                 drop(core);
                 // A command may be waiting for its reader, or the session for being received.
                 self.session.changed();
@@ -138,7 +140,12 @@ impl Conversation {
                     None => refusal,
                 });
             }
-            ToHost::Submit(submit) => self.submit(&submit, &body),
+            ToHost::Submit(submit) => self.submit(lease, submit, body),
+            ToHost::More(more) => return self.more(lease, &more, &body),
+            ToHost::Resize(resize) => {
+                self.session.core().resize(resize.size);
+                self.session.ring_work();
+            }
             ToHost::Stdin(stdin) => self.stdin(&stdin, body),
             ToHost::StdinEnd(end) => self.stdin_end(&end),
             ToHost::Cancel(cancel) => self.cancel(&cancel),
@@ -159,9 +166,18 @@ impl Conversation {
         }
         self.close_reader(lease, open.reader);
         let mut core = self.session.core();
-        let reader = Reader::open(open, &core);
-        core.follow(&reader);
+        let reader = Reader::open(open, &mut core);
         let id = (lease, reader.id());
+        let now = core.surroundings.boot_time();
+        if reader.source() == Source::Terminal {
+            if core.holding.may_write(lease) {
+                core.terminal.opened(id, reader.consumed(), now);
+            }
+            drop(core);
+            self.readers.push_back(reader);
+            return;
+        }
+        core.follow(&reader);
         // Where a client begins is as good as an acknowledgement of what is before: it has that,
         // or does not want it.
         if matches!(open.from, From::Seq(_)) {
@@ -173,7 +189,6 @@ impl Conversation {
         if let Some(invocation) = reader.only()
             && core.holding.may_write(lease)
         {
-            let now = core.surroundings.boot_time();
             core.progress.opened(id, invocation, reader.consumed(), now);
         }
         drop(core);
@@ -209,6 +224,9 @@ impl Conversation {
             }
             core.set_idle_timeout(timeout);
         }
+        if core.holding.may_write(lease) && core.invocations.show_out() {
+            self.session.ring_work();
+        }
         for reader in self.readers.drain(..) {
             core.close(lease, &reader);
         }
@@ -224,145 +242,6 @@ impl Conversation {
         self.replies
             .push_back(ToClient::Detached(Detached { info }));
         Turn::Over
-    }
-
-    fn submit(&mut self, submit: &Submit, body: &Bytes) {
-        let about = submit.invocation;
-        let refuse = |code, text: String| refused(0x10, code, text).about(about.0);
-        let mut core = self.session.core();
-        // What is known of it is told all the same: its reader gets what it came to.
-        let known = core.invocations.from(about).is_some();
-        if let Some((code, text)) = core.over().filter(|_| !known) {
-            drop(core);
-            let hint = if code == RefusalCode::BROKEN {
-                "`outlast receive` reads what there is of its output; `outlast remove` clears it away"
-            } else {
-                "`outlast new` starts a fresh one"
-            };
-            self.refuse(refuse(code, text).hint(hint));
-            return;
-        }
-        let command = match submission::command(submit, body) {
-            Ok(command) => command,
-            Err(text) => {
-                drop(core);
-                self.refuse(refuse(RefusalCode::BAD_REQUEST, text));
-                return;
-            }
-        };
-        let invocation = Invocation {
-            id: about,
-            command,
-            stdin: submit.stdin,
-            timeout: submit.timeout_ms.map(Duration::from_millis),
-        };
-        let accepted = core.submit(invocation, submit.wait);
-        drop(core);
-        match accepted {
-            Ok((ahead, from)) => {
-                failpoint::reach("host.accepted");
-                let (stdin_offset, _) = self.session.core().invocations.input_progress(about);
-                if submit.stdin {
-                    self.inputs.insert(about, (stdin_offset, false));
-                }
-                self.replies.push_back(ToClient::Submitted(Submitted {
-                    invocation: about,
-                    ahead,
-                    stdin_offset,
-                    from,
-                }));
-                self.session.ring_work();
-                self.session.changed();
-            }
-            Err(NotAccepted::Busy) => {
-                let text = "another command is running".to_owned();
-                self.refuse(
-                    refuse(RefusalCode::BUSY, text)
-                        .hint("without --no-wait it runs when its turn comes"),
-                );
-            }
-            Err(NotAccepted::QueueFull) => {
-                let text = "too many commands are waiting".to_owned();
-                self.refuse(
-                    refuse(RefusalCode::BUSY, text)
-                        .hint("try again when some of them have run, or make another session"),
-                );
-            }
-        }
-    }
-
-    fn stdin(&mut self, stdin: &Stdin, body: Bytes) {
-        let mut core = self.session.core();
-        let known = core.invocations.from(stdin.invocation).is_some();
-        let over = core.broken().filter(|_| !known);
-        let Some(input) = core.invocations.input(stdin.invocation) else {
-            drop(core);
-            if let Some(text) = over {
-                let refusal = refused(0x11, RefusalCode::BROKEN, text);
-                self.refuse(refusal.about(stdin.invocation.0));
-                return;
-            }
-            self.tell_input(stdin.invocation, 0, true);
-            return;
-        };
-        let received = input.receive(stdin.offset, body);
-        drop(core);
-        self.inputs.entry(stdin.invocation).or_insert((0, false));
-        match received {
-            Ok(()) => self.session.ring_input(),
-            Err(error) => {
-                let text = format!("standard input at offset {}: {error:?}", stdin.offset);
-                let refusal = refused(0x11, RefusalCode::BAD_REQUEST, text);
-                self.refuse(refusal.about(stdin.invocation.0));
-            }
-        }
-    }
-
-    fn stdin_end(&mut self, end: &StdinEnd) {
-        let ended = self
-            .session
-            .core()
-            .invocations
-            .input(end.invocation)
-            .map(|i| i.end(end.offset));
-        if matches!(ended, Some(Err(_))) {
-            let text = format!(
-                "standard input ends at {} but bytes are missing",
-                end.offset
-            );
-            let refusal = refused(0x12, RefusalCode::BAD_REQUEST, text);
-            self.refuse(refusal.about(end.invocation.0));
-        }
-        self.session.ring_input();
-    }
-
-    fn cancel(&mut self, cancel: &Cancel) {
-        let found = self
-            .session
-            .core()
-            .invocations
-            .cancel(cancel.invocation, cancel.level);
-        match found {
-            Cancelled::Stopping => self.session.ring_work(),
-            Cancelled::Withdrawn => {
-                let kind = RecordKind::Completed(Outcome::NeverRan);
-                self.session.record(cancel.invocation, kind, Bytes::new());
-                self.session.core().note_idleness();
-                self.session.ring_life();
-            }
-            Cancelled::Over => {}
-            Cancelled::Unknown => {
-                let refusal = match self.session.core().broken() {
-                    Some(text) => refused(0x13, RefusalCode::BROKEN, text),
-                    None => refused(
-                        0x13,
-                        RefusalCode::UNKNOWN_INVOCATION,
-                        format!("there is no invocation {} here", cancel.invocation),
-                    ),
-                };
-                self.refuse(refusal.about(cancel.invocation.0));
-            }
-        }
     }
 }
 

@@ -1,0 +1,126 @@
+//! What the session's terminal showed lately, and who reads it.
+//!
+//! It is a log of its own, in memory: what the screen showed is not output to be received, and
+//! hours of a screen that changes must not push out what was.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use outlast_protocol::id::{InvocationId, Lease, ReaderId, Seq};
+use outlast_protocol::limits::TERMINAL_HISTORY;
+use outlast_protocol::record::{RecordKind, Stream};
+use outlast_protocol::session::Buffering;
+
+use super::progress::{Progress, Wait};
+use crate::log::{Log, Policy};
+
+/// Programs on the terminal wait for a visitor who has so much to read.
+const AHEAD: u64 = 256 * 1024;
+/// Under what the readers of all visitors are counted.
+const VISITORS: InvocationId = InvocationId(uuid::Uuid::nil());
+
+/// The terminal's log.
+pub(super) struct Terminal {
+    log: Log,
+    readers: Progress,
+}
+
+impl Terminal {
+    pub(super) fn new() -> Self {
+        let policy = Policy {
+            buffering: Buffering::Drop,
+            memory_bytes: TERMINAL_HISTORY,
+            ..Policy::default()
+        };
+        Self {
+            log: Log::in_memory(policy),
+            readers: Progress::default(),
+        }
+    }
+
+    /// What readers read.
+    pub(super) fn log(&mut self) -> &mut Log {
+        &mut self.log
+    }
+
+    /// The number of the next record.
+    pub(super) fn next(&self) -> Seq {
+        self.log.next()
+    }
+
+    /// The terminal said something, while that invocation had it.
+    pub(super) fn said(&mut self, now_ms: u64, invocation: Option<InvocationId>, bytes: Bytes) {
+        let kind = RecordKind::Output(Stream::Pty);
+        self.log.append(now_ms, invocation, kind, bytes);
+        self.log.flush();
+    }
+
+    /// Something became of a visit.
+    pub(super) fn note(&mut self, now_ms: u64, visit: InvocationId, kind: RecordKind) {
+        self.log.append(now_ms, Some(visit), kind, Bytes::new());
+        self.log.flush();
+    }
+
+    /// A reader that may write has come.
+    pub(super) fn opened(&mut self, reader: (Lease, ReaderId), consumed: Seq, now: Duration) {
+        self.readers.opened(reader, VISITORS, consumed, now);
+    }
+
+    /// It has consumed everything up to `seq`.
+    pub(super) fn moved(&mut self, reader: (Lease, ReaderId), seq: Seq, now: Duration) {
+        self.readers.moved(reader, seq, now);
+    }
+
+    /// It is gone.
+    pub(super) fn closed(&mut self, reader: (Lease, ReaderId)) {
+        self.readers.closed(reader);
+    }
+
+    /// Whether that attachment reads it.
+    pub(super) fn is_read_by(&self, lease: Lease) -> bool {
+        self.readers.is_of(lease)
+    }
+
+    /// How long the terminal must wait for its visitor.
+    pub(super) fn wait(&self, now: Duration) -> Wait {
+        match self.readers.patience(VISITORS, now) {
+            Some((consumed, left)) if self.log.bytes_behind(consumed) > AHEAD => Wait::AtMost(left),
+            _ => Wait::No,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_visitor_who_gets_on_is_waited_for_and_one_who_stands_still_is_not() {
+        let mut terminal = Terminal::new();
+        let (reader, s) = ((Lease(1), ReaderId(1)), Duration::from_secs);
+        terminal.said(0, None, Bytes::from(vec![b'x'; 40_000]));
+        terminal.opened(reader, Seq(1), s(10));
+        assert!(terminal.is_read_by(Lease(1)) && !terminal.is_read_by(Lease(2)));
+        for _ in 0..6 {
+            terminal.said(0, None, Bytes::from(vec![b'x'; 40_000]));
+        }
+        assert_eq!(terminal.wait(s(10)), Wait::No);
+        terminal.said(0, None, Bytes::from(vec![b'x'; 40_000]));
+        assert_eq!(terminal.wait(s(11)), Wait::AtMost(s(1)));
+        assert_eq!(terminal.wait(s(12)), Wait::No, "it stands still");
+        terminal.moved(reader, Seq(3), s(13));
+        assert_eq!(terminal.wait(s(13)), Wait::No, "it has less to read");
+        terminal.closed(reader);
+        assert!(!terminal.is_read_by(Lease(1)));
+    }
+
+    #[test]
+    fn only_what_was_shown_lately_is_kept() {
+        let mut terminal = Terminal::new();
+        for _ in 0..100 {
+            terminal.said(0, None, Bytes::from(vec![b'x'; 40_000]));
+        }
+        let kept = 101 - terminal.log().first().0;
+        assert!((20..=27).contains(&kept), "{kept}");
+    }
+}
