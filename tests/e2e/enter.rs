@@ -419,3 +419,24 @@ fn a_script_larger_than_a_frame_runs() {
         .stdout_is("whole\n");
     stage.strike(vec![]);
 }
+
+/// What another terminal asks for meanwhile waits for the visitor, and does not put him out.
+#[test]
+fn a_visitor_comes_back_before_what_was_asked_while_the_link_was_down() {
+    let stage = set(&["job"]);
+    let visit = enter(&stage.machine, &["job"]);
+    stage.proxy.refuse();
+    stage.proxy.cut();
+    visit.expect_lines("the last line", |lines| {
+        last(lines).starts_with("[outlast: connection lost: ")
+    });
+    let waiting = stage.invoke("job", "echo after the visit");
+    waiting.wait_stderr("interrupted");
+    stage.proxy.resume();
+    waiting.wait_stderr("waiting behind 1 of the session's commands");
+    visit.send("echo still he''re\r");
+    shows(&visit, "still here");
+    leave(visit, "job");
+    waiting.wait().success().stdout_is("after the visit\n");
+    stage.strike(vec![]);
+}
