@@ -386,3 +386,6 @@ fn from_everything(source: Source, from: From) -> ReaderOpen {
         owed: 0,
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -189,7 +189,12 @@ impl<'a> Foreground<'a> {
             held,
             request,
             reader,
-            asking: Asking::new(mux, held, invocation, surroundings.interactive),
+            asking: Asking::new(
+                held,
+                name_of(mux, held.instance),
+                invocation,
+                surroundings.interactive,
+            ),
             showing: request.terminal.map(|size| held.show(size)),
             _lending: socket.map(|socket| held.lend(socket)),
             answer: Some(answer),

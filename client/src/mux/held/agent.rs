@@ -151,3 +151,106 @@ impl Held {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use outlast_protocol::link::AttachMode;
+    use outlast_protocol::link::to_host::ToHost;
+    use tokio::net::UnixListener;
+    use tokio::task::LocalSet;
+
+    use super::super::tests::held;
+    use super::*;
+
+    /// What the link is given to say next.
+    async fn said(held: &Held) -> (ToHost, Bytes) {
+        loop {
+            if let Some(message) = held.poll_message() {
+                return message;
+            }
+            held.wake.notified().await;
+        }
+    }
+
+    fn ends(message: &ToHost, connection: u32) -> bool {
+        matches!(message, ToHost::AgentEnd(end) if end.connection == connection)
+    }
+
+    fn agent() -> (tempfile::TempDir, UnixListener, String) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("agent");
+        let listener = UnixListener::bind(&path).unwrap();
+        (directory, listener, path.to_str().unwrap().to_owned())
+    }
+
+    #[tokio::test]
+    async fn what_is_said_reaches_the_agent_and_its_answer_comes_back() {
+        let here = async {
+            let (_directory, listener, path) = agent();
+            let held = held(AttachMode::Connect);
+            let lending = held.lend(path);
+            held.agent_data(7, Bytes::from_static(b"ask"));
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = [0; 3];
+            stream.read_exact(&mut asked).await.unwrap();
+            assert_eq!(&asked, b"ask");
+            stream.write_all(b"answer").await.unwrap();
+            let (message, body) = said(&held).await;
+            assert!(matches!(message, ToHost::AgentData(data) if data.connection == 7));
+            assert_eq!(&body[..], b"answer");
+            // The agent hangs up: the host is told.
+            drop(stream);
+            assert!(ends(&said(&held).await.0, 7));
+            // Another connection, and nobody lends the agent any more: it is gone at once.
+            held.agent_data(8, Bytes::from_static(b"ask"));
+            let (mut stream, _) = listener.accept().await.unwrap();
+            drop(lending);
+            let mut rest = Vec::new();
+            stream.read_to_end(&mut rest).await.unwrap();
+            held.agent_data(9, Bytes::from_static(b"ask"));
+            assert!(ends(&said(&held).await.0, 9), "not even a new one");
+        };
+        LocalSet::new().run_until(here).await;
+    }
+
+    #[tokio::test]
+    async fn no_agent_is_reached_that_nobody_lends() {
+        let here = async {
+            let (_directory, listener, path) = agent();
+            let held = held(AttachMode::Connect);
+            held.agent_data(1, Bytes::from_static(b"steal"));
+            assert!(ends(&said(&held).await.0, 1));
+            let _lending = held.lend(path);
+            held.agent_data(2, Bytes::from_static(b"ask"));
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = [0; 3];
+            stream.read_exact(&mut asked).await.unwrap();
+            assert_eq!(&asked, b"ask", "the first that ever came");
+            // A lost link ends every connection.
+            held.link_down("gone".to_owned());
+            let mut rest = Vec::new();
+            stream.read_to_end(&mut rest).await.unwrap();
+            assert!(rest.is_empty());
+        };
+        LocalSet::new().run_until(here).await;
+    }
+
+    #[tokio::test]
+    async fn a_host_gets_so_many_connections_and_no_more() {
+        let here = async {
+            let (_directory, _listener, path) = agent();
+            let held = held(AttachMode::Connect);
+            let _lending = held.lend(path);
+            let most = u32::try_from(MAX_AGENT_CONNECTIONS).unwrap();
+            for connection in 0..=most {
+                held.agent_data(connection, Bytes::from_static(b"x"));
+            }
+            assert_eq!(
+                held.inner.borrow().agent.connections.len(),
+                MAX_AGENT_CONNECTIONS
+            );
+            assert!(ends(&said(&held).await.0, most));
+        };
+        LocalSet::new().run_until(here).await;
+    }
+}
