@@ -61,6 +61,10 @@ pub(super) async fn run(session: &Rc<Session>, mut runspace: Runspace) {
             current = start_next(session, &mut runspace, &mut number);
         }
         stop_if_wanted(session, &mut runspace);
+        let answer = session.core().questions.take_answer();
+        if let Some(text) = answer {
+            runspace.answer(text.as_deref());
+        }
         if let Some(size) = session.core().take_size() {
             // Without a terminal there is nobody who sees it.
             let _ = runspace.resize(size);
@@ -94,6 +98,11 @@ pub(super) async fn run(session: &Rc<Session>, mut runspace: Runspace) {
                     if let Some(current) = &current {
                         session.input_taken(current.id, count);
                     }
+                }
+                Event::Asked { text } => ask(session, current.as_ref(), text),
+                Event::AskedNoMore => {
+                    session.core().questions.close();
+                    session.changed();
                 }
                 Event::Free => {}
             },
@@ -147,6 +156,14 @@ fn type_in(session: &Session, runspace: &mut Runspace, current: &mut Current) ->
         }
     }
     false
+}
+
+/// Passes on what a program asks.
+fn ask(session: &Session, current: Option<&Current>, text: String) {
+    if let Some(current) = current {
+        session.core().questions.ask(current.id, text);
+        session.changed();
+    }
 }
 
 /// Lets what is on the terminal wait for a visitor who reads slowly. Says until when at most.
