@@ -15,7 +15,7 @@ use super::to_host::{
     Answer, Cancel, More, ReaderAck, ReaderClose, ReaderOpen, Resize, Stdin, StdinEnd, Submit,
     ToHost,
 };
-use super::{Command, From, Level, Source, TerminalSize};
+use super::{From, Level, Source, TerminalSize};
 use crate::id::{InvocationId, ReaderId, Seq};
 use crate::limits::{MAX_CHUNK, MAX_PIECE, MAX_READERS, RECORD_COST, STDIN_WINDOW};
 
@@ -80,9 +80,6 @@ pub struct Attachment {
     next_reader: u32,
     /// In the order they were submitted: it is the order in which they are to run.
     unanswered: Vec<(Submit, Bytes)>,
-    /// Visits that are not over. They belong to the attachment that submitted them last, so each
-    /// new one submits them again.
-    visits: BTreeMap<InvocationId, Submit>,
     inputs: BTreeMap<InvocationId, Input>,
     /// What is to be stopped, and how hard, and is not known to be over.
     cancels: BTreeMap<InvocationId, Level>,
@@ -105,13 +102,6 @@ impl Attachment {
         // has one who does not go when something else is submitted.
         for reader in self.readers.values().filter(|it| it.is_of_terminal()) {
             self.outbox.extend(reader.again());
-        }
-        let known = |visit: &Submit| {
-            let mut unanswered = self.unanswered.iter();
-            unanswered.all(|(submit, _)| submit.invocation != visit.invocation)
-        };
-        for visit in self.visits.values().filter(|visit| known(visit)) {
-            self.outbox.extend(pieces(visit, &Bytes::new()));
         }
         for (submit, body) in &self.unanswered {
             self.outbox.extend(pieces(submit, body));
@@ -165,9 +155,6 @@ impl Attachment {
             self.inputs.entry(submit.invocation).or_default();
         }
         self.answered(submit.invocation);
-        if submit.command == Command::Visit {
-            self.visits.insert(submit.invocation, submit.clone());
-        }
         if self.up {
             self.outbox.extend(pieces(&submit, &body));
         }
@@ -231,7 +218,6 @@ impl Attachment {
     /// The host refused the submission.
     pub fn refused(&mut self, invocation: InvocationId) {
         self.answered(invocation);
-        self.visits.remove(&invocation);
         self.inputs.remove(&invocation);
         self.cancels.remove(&invocation);
     }
@@ -246,7 +232,6 @@ impl Attachment {
     /// The invocation is over: its input and the wish to stop it are of no use.
     pub fn completed(&mut self, invocation: InvocationId) {
         self.answered(invocation);
-        self.visits.remove(&invocation);
         self.inputs.remove(&invocation);
         self.left(invocation);
     }
@@ -309,8 +294,6 @@ impl Attachment {
             input.pending.pop_front();
         }
         if closed {
-            // A visit that takes no more keys is over.
-            self.visits.remove(&invocation);
             input.closed = true;
             input.pending.clear();
             input.given = input.taken;

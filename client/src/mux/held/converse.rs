@@ -13,9 +13,6 @@ use outlast_rendezvous::failpoint;
 use super::{Heard, Held, Inner, Over, over_by};
 use crate::mux::wire::{Wire, WireError};
 
-/// The frame number of a submission: a refused Cancel names its invocation as well.
-const SUBMIT: u8 = 0x10;
-
 impl Held {
     /// Uses a link until it breaks or the session is not held any more. `changed` is called when
     /// the session's description changes.
@@ -156,11 +153,6 @@ impl Inner {
             self.attachment.refused(invocation);
             for answer in answers {
                 let _ = answer.send(Err(refused.clone()));
-            }
-        } else if let Some(invocation) = about {
-            // A visit that was submitted again: nobody waits for that answer.
-            if refused.request == SUBMIT {
-                self.attachment.refused(invocation);
             }
         } else if let Some(waiting) = self.refusals.take() {
             // It stays, also when its link is lost later.

@@ -376,44 +376,6 @@ fn an_answer_is_said_again_until_the_question_is_over() {
 }
 
 #[test]
-fn a_visit_is_begun_again_on_every_link_until_it_is_over() {
-    let mut attachment = Attachment::default();
-    attachment.link_up();
-    let id = InvocationId(Uuid::from_u128(1));
-    let visit = Submit {
-        command: Command::Visit,
-        ..submit(id)
-    };
-    attachment.submit(visit.clone(), Bytes::new());
-    assert_eq!(drain(&mut attachment).len(), 1);
-    attachment.submitted(&Submitted {
-        invocation: id,
-        ahead: 0,
-        stdin_offset: 0,
-        from: Seq(1),
-    });
-    attachment.stdin(id, Bytes::from_static(b"ls"));
-    drain(&mut attachment);
-    attachment.link_down();
-    attachment.link_up();
-    let said = drain(&mut attachment);
-    assert_eq!(
-        said[0],
-        (ToHost::from(visit), Bytes::new()),
-        "before its keys"
-    );
-    assert_eq!(stdin_of(&said).1, b"ls");
-    attachment.stdin_taken(&StdinTaken {
-        invocation: id,
-        offset: 2,
-        closed: true,
-    });
-    attachment.link_down();
-    attachment.link_up();
-    assert_eq!(drain(&mut attachment), []);
-}
-
-#[test]
 fn who_reads_the_terminal_says_so_before_anything_is_submitted() {
     let mut attachment = Attachment::default();
     attachment.link_up();
