@@ -10,6 +10,8 @@
 
 #[allow(dead_code, reason = "shared with the tests of other engines")]
 mod runspace;
+#[path = "zsh/visit.rs"]
+mod visit;
 
 use std::time::Duration;
 

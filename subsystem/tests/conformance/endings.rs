@@ -125,6 +125,14 @@ fn errexit() -> Vec<Case> {
                 .out("end\n")],
         ),
         case(
+            "set -e with an ERR trap of the user's",
+            [
+                run("x=5; trap 'echo E $?' ERR"),
+                run("set -e; (exit 6); echo no").out("E 6\n").code(6),
+                run("set +e; (exit 7); echo $x $$").out("E 7\n5 {pid}\n"),
+            ],
+        ),
+        case(
             "set -e in a subshell",
             [run("(set -e; false; echo no); echo $?").out("1\n")],
         ),
@@ -246,6 +254,14 @@ fn ends() -> Vec<Case> {
                     .code(7),
                 run("echo $x $E $$; f; pwd; umask").out("5 1 {pid}\nf\n/usr\n0027\n"),
             ],
+        )
+        // Nothing of zsh's runs in time to keep the process: the session has ended.
+        .on(
+            Column::Zsh,
+            [run("echo before; builtin exit 7; echo no")
+                .out("before\n")
+                .code(7)
+                .ends_the_session()],
         ),
     ]
 }
