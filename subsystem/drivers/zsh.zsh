@@ -18,13 +18,11 @@ builtin zmodload zsh/sched zsh/parameter zsh/zleparameter
 __outlast_tell() { builtin print -r -- "$1" 1<>"$__outlast_dir/status"; }
 
 # Ends the running invocation with status $1 and keeps this process, and so its job table: an
-# error unwinds functions, loops, sourced files, evals and traps.
+# error unwinds functions, loops, sourced files, evals and traps. No builtin may run in it: in a
+# trap that comes while another one writes, it would write the same once more.
 __outlast_leave() {
   __outlast_exit=$1
-  if [[ -o errexit ]]; then
-    builtin unsetopt errexit
-    __outlast_resume_errexit=1
-  fi
+  if [[ -o errexit ]]; then options[errexit]=off __outlast_resume_errexit=1; fi
   { : ${__outlast_nothing:?}; } 2>/dev/null
 }
 
@@ -38,21 +36,24 @@ __outlast_killed() {
   [[ -z $__outlast_running || -n $__outlast_visit || $ZSH_SUBSHELL -ne 0 ]] || __outlast_leave 137
 }
 
-# `exit` ends the invocation, not the session. In a subshell it is the real one.
+# `exit` ends the invocation, not the session. In a subshell it is the real one, and a trap there
+# has its standard error.
 exit() {
   {
     builtin local __outlast_last=$?
     if [[ $ZSH_SUBSHELL -ne 0 || -z $__outlast_running ]]; then
       [[ $# -ne 0 ]] || builtin set -- $__outlast_last
-      builtin exit "$@"
-    elif [[ $# -le 1 ]]; then
+      builtin set -- builtin exit "$@"
+    elif [[ $# -gt 1 ]]; then
+      builtin set -- __outlast_too_many
+    else
       [[ $# -eq 0 ]] || __outlast_last=$(($1 & 255))
       __outlast_leave $__outlast_last
     fi
   } 2>/dev/null
-  builtin print -ru2 "exit: too many arguments"
-  builtin return 1
+  "$@"
 }
+__outlast_too_many() { builtin print -ru2 "exit: too many arguments"; builtin return 1; }
 logout() { exit "$@"; }
 bye() { exit "$@"; }
 
@@ -300,7 +301,7 @@ if [[ $ZSH_SUBSHELL -eq 0 && -n $__outlast_running && ( -n $__outlast_visit || $
 fi'
 # The status in a trap is that of the command, also after ours.
 __outlast_again() { builtin return $__outlast_last; }
-__outlast_on_users_error='{ __outlast_last=$?; __outlast_again; } 2>/dev/null; \builtin eval "$__outlast_users_error"; { __outlast_again; \builtin eval "$__outlast_fail"; } 2>/dev/null'
+__outlast_on_users_error='{ __outlast_last=$?; __outlast_again && \builtin :; } 2>/dev/null; \builtin eval "$__outlast_users_error"; { __outlast_again && \builtin :; \builtin eval "$__outlast_fail"; } 2>/dev/null'
 __outlast_users_error= __outlast_last=0
 __outlast_on_error='{ \builtin eval "$__outlast_fail"; } 2>/dev/null'
 # Evaluated at top level, for what a function cannot do: options and traps stay. Held open in

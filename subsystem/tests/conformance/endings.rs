@@ -243,7 +243,9 @@ fn ends() -> Vec<Case> {
         .leaves("log", "bye\n"),
         case(
             "an EXIT trap in a subshell fires there",
-            [run("(trap 'echo bye' EXIT; exit 3); echo $?").out("bye\n3\n")],
+            [run("(trap 'echo bye; echo err >&2' EXIT; exit 3); echo $?")
+                .out("bye\n3\n")
+                .err("err\n")],
         ),
         case(
             "the way out that a function cannot catch",
