@@ -89,7 +89,7 @@ fn interrupts() -> Vec<Case> {
         case(
             "an INT trap of the user's is theirs",
             [
-                interrupt("trap 'echo caught; stop=1' INT; sh -c 'echo go'; until [ \"$stop\" ]; do :; done; echo after")
+                interrupt("trap '[ \"$stop\" ] || echo caught; stop=1' INT; sh -c 'echo go'; until [ \"$stop\" ]; do :; done; echo after")
                     .out("go\ncaught\nafter\n")
                     .code(0),
                 run("trap").out_has(&["echo caught", "INT"]),

@@ -1,5 +1,8 @@
 //! A runspace in a temporary home, and what a caller does with it.
 
+#[allow(dead_code, reason = "only some engines are visited in tests")]
+pub(crate) mod visitor;
+
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt as _;
