@@ -122,8 +122,9 @@ tests! {
             visitor.sees("more> ").await;
             visitor.types("echo \"<$i\r").await;
             visitor.sees("more> ").await;
-            visitor.types(">\"; done; tty | grep -c pts; false\r").await;
-            assert!(visitor.sees("prompt> ").await.ends_with("<1\r\n>\r\n<2\r\n>\r\n1\r\n"), "{shell}");
+            visitor.types(">\"; done; tty -s && echo 1; false\r").await;
+            let shown = visitor.sees("prompt> ").await;
+            assert!(shown.ends_with("<1\r\n>\r\n<2\r\n>\r\n1\r\n"), "{shell}: {shown:?}");
             visitor.types("echo $?; cat <<E\r").await;
             visitor.sees("more> ").await;
             visitor.types("here\rE\r").await;

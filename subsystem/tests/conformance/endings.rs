@@ -140,7 +140,8 @@ fn errexit() -> Vec<Case> {
                 run("set -e; (exit 6); echo no").out("E 6\n").code(6),
                 run("set +e; (exit 7); echo $x $$").out("E 7\n5 {pid}\n"),
             ],
-        ),
+        )
+        .not_in_sh("POSIX knows no ERR trap"),
         case(
             "set -e in a subshell",
             [run("(set -e; false; echo no); echo $?").out("1\n")],

@@ -55,7 +55,11 @@ fn values() -> Vec<Case> {
                 run("readonly r=9"),
                 run("(r=1) 2>/dev/null || echo refused; echo $r").out("refused\n9\n"),
             ]
-        }),
+        })
+        .not(
+            Column::Busybox,
+            "known fault: its subshell does not come back from an assignment to a read-only variable",
+        ),
         case(
             "positional parameters",
             [
