@@ -94,6 +94,7 @@ fn visit(request: &Enter) -> Submit {
         terminal: Some(request.size),
         agent: request.agent,
         timeout_ms: None,
+        kill_after_ms: None,
         wait: request.wait,
         extensions: Vec::new(),
     }
