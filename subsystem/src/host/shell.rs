@@ -220,7 +220,6 @@ fn start(
         environment,
         timeout,
         kill_after,
-        agent: _,
     } = invocation;
     if let Some(size) = terminal {
         session.core().resize(size);

@@ -23,13 +23,15 @@ pub(super) fn invocation(submit: &Submit, body: &Bytes) -> Result<Invocation, St
     if submit.command == Kind::Visit && submit.timeout_ms.is_some() {
         return Err("a visit takes no timeout".to_owned());
     }
+    if submit.agent {
+        return Err("this version cannot lend the client's SSH agent to a command".to_owned());
+    }
     Ok(Invocation {
         id: submit.invocation,
         work: work(&submit.command, words(arguments)?, script)?,
         stdin: submit.stdin,
         terminal: submit.terminal,
         environment: environment_of(words(environment)?)?,
-        agent: submit.agent,
         timeout: submit.timeout_ms.map(Duration::from_millis),
         kill_after: submit.kill_after_ms.map(Duration::from_millis),
     })
