@@ -211,8 +211,8 @@ async fn a_paste_of_64_kib_arrives_whole() {
     let mut it = visitor().await;
     it.visit();
     it.prompt().await;
-    it.types("cat >pasted\n").await;
-    it.sees("cat >pasted").await;
+    it.types("echo start; cat >pasted\n").await;
+    it.sees("\nstart\r\n").await;
     let pasted: String = (0..1024)
         .map(|line| format!("{line:04} {}\n", "x".repeat(58)))
         .collect();
