@@ -29,6 +29,8 @@ pub(super) struct Invocation {
     /// Whether it gets a socket to its client's SSH agent.
     pub(super) agent: bool,
     pub(super) timeout: Option<Duration>,
+    /// How long it has between the steps of being stopped.
+    pub(super) kill_after: Option<Duration>,
 }
 
 /// Why a running invocation is being stopped.
@@ -360,6 +362,7 @@ mod tests {
             environment: Vec::new(),
             agent: false,
             timeout: None,
+            kill_after: None,
         }
     }
 

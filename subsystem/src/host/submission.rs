@@ -1,5 +1,7 @@
 //! Reading a submission's body.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use outlast_protocol::limits::MAX_SCRIPT;
 use outlast_protocol::link::Command as Kind;
@@ -28,7 +30,8 @@ pub(super) fn invocation(submit: &Submit, body: &Bytes) -> Result<Invocation, St
         terminal: submit.terminal,
         environment: environment_of(words(environment)?)?,
         agent: submit.agent,
-        timeout: submit.timeout_ms.map(std::time::Duration::from_millis),
+        timeout: submit.timeout_ms.map(Duration::from_millis),
+        kill_after: submit.kill_after_ms.map(Duration::from_millis),
     })
 }
 

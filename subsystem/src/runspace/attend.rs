@@ -42,7 +42,7 @@ impl Runspace {
     pub(super) fn act(&mut self) {
         let is_running = self.is_running();
         let target = Target {
-            shell: self.shell.pid(),
+            shell: self.driver,
             terminal: &self.terminal,
             beginning: &self.began,
             sole: self.argv,
@@ -62,6 +62,7 @@ impl Runspace {
             self.prompt = None;
         }
         self.look_for_prompt(now);
+        self.look_for_question(now);
         if let Some(strays) = self.strays.as_mut()
             && strays.next <= now
             && !strays.act()
@@ -73,7 +74,7 @@ impl Runspace {
     /// The invocation has ended.
     pub(super) fn sweep(&mut self) {
         let target = Target {
-            shell: self.shell.pid(),
+            shell: self.driver,
             terminal: &self.terminal,
             beginning: &self.began,
             sole: self.argv,
@@ -94,6 +95,7 @@ impl Runspace {
             .chain(strays)
             .chain(prompt)
             .chain(look)
+            .chain(self.asking.next_look())
             .min()
     }
 }

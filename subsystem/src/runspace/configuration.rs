@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use super::bash::Bash;
 use super::engine::Engine;
+use super::python::Python;
+use super::sh::Sh;
 use super::zsh::Zsh;
 
 /// All there are, in the order in which a default is looked for.
-static ENGINES: [&dyn Engine; 2] = [&Bash, &Zsh];
+static ENGINES: [&dyn Engine; 4] = [&Bash, &Zsh, &Sh, &Python];
 
 /// The kind of shell in a runspace.
 #[derive(Clone, Copy, Debug)]

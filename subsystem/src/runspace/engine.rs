@@ -26,7 +26,7 @@ pub(super) struct Job {
 
 /// A kind of shell. Its driver speaks the same lines on the same FIFOs as all others:
 /// it reads `%NUMBER:FLAGS` from `control` and writes `opened`, `running NUMBER`,
-/// `completed NUMBER STATUS`, `prompt NUMBER ASKED` and `rescued` to `status`; a last word
+/// `completed NUMBER STATUS`, `prompt NUMBER ASKED` and `rescued [PID]` to `status`; a last word
 /// `resume` asks for [`Engine::job`] with `resume` set next time.
 pub(super) trait Engine: std::fmt::Debug + Sync {
     /// What the configuration is called.

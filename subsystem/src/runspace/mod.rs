@@ -5,6 +5,7 @@
 //! runs. An invocation's standard streams are FIFOs too, opened by path, so its children see
 //! descriptors 0, 1 and 2 and nothing else.
 
+mod asking;
 mod attend;
 mod bash;
 mod configuration;
@@ -15,7 +16,9 @@ mod fifo;
 mod invocation;
 mod loan;
 mod prompt;
+mod python;
 mod quote;
+mod sh;
 mod shell;
 mod spec;
 mod status;
@@ -36,6 +39,7 @@ use bytes::Bytes;
 use outlast_protocol::outcome::ExitStatus;
 use rustix::process::Signal;
 
+use self::asking::Asking;
 pub use self::configuration::Configuration;
 use self::engine::{Engine, Job, Launch};
 pub use self::error::{OpenError, OpenFailure, StartError};
@@ -62,6 +66,8 @@ pub struct Runspace {
     engine: &'static dyn Engine,
     directory: PathBuf,
     shell: Shell,
+    /// The process that runs the invocations: the shell, or a copy of it that goes on for it.
+    driver: u32,
     terminal: Terminal,
     status: StatusChannel,
     /// Held in both directions: the driver never sees the end of it while we live.
@@ -77,6 +83,7 @@ pub struct Runspace {
     strays: Option<Strays>,
     prompt: Option<Prompt>,
     visiting: Visiting,
+    asking: Asking,
     reads_terminal: bool,
     /// Whether the invocation has the terminal as its standard streams.
     on_terminal: bool,
@@ -97,6 +104,7 @@ impl Runspace {
         let (terminal, shell_end) = Terminal::open().map_err(OpenFailure::Terminal)?;
         let shell = Shell::spawn(&spec, engine, &launch, shell_end)?;
         let mut runspace = Self {
+            driver: shell.pid(),
             engine,
             directory: spec.directory,
             shell,
@@ -111,6 +119,7 @@ impl Runspace {
             strays: None,
             prompt: None,
             visiting: Visiting::default(),
+            asking: Asking::default(),
             reads_terminal: true,
             on_terminal: false,
             ending: None,
@@ -222,11 +231,12 @@ impl Runspace {
         invocation: Invocation,
         order: String,
     ) -> Result<(), StartError> {
-        self.began = Beginning::now(self.shell.pid());
+        self.began = Beginning::now(self.driver);
         self.stop = None;
         self.argv = matches!(start.command, Command::Argv(_));
         self.order(order)?;
         self.is_taken();
+        self.forget_questions();
         self.invocation = Some(invocation);
         Ok(())
     }
@@ -259,6 +269,7 @@ impl Runspace {
     }
 
     fn on_said(&mut self, bytes: Bytes) {
+        self.suspect_question(&bytes);
         self.events.push_back(Event::Pty(bytes));
         if self.is_running() && self.prompt.is_none() {
             self.prompt = Some(Prompt::suspected());
@@ -273,7 +284,11 @@ impl Runspace {
             Report::Again => self.repeat_order(),
             Report::Prompt { number, asked } => self.on_prompt(number, asked),
             Report::End { leaves } => self.on_end_key(leaves),
-            Report::Rescued => {
+            Report::Rescued { driver } => {
+                // Anybody may write to the FIFO; only what is of the session can be meant.
+                if let Some(driver) = driver.filter(|it| tree::is_of(*it, self.shell.pid())) {
+                    self.driver = driver;
+                }
                 let _ = fs::remove_file(self.directory.join("state"));
             }
             Report::Running { number } => {
@@ -295,6 +310,7 @@ impl Runspace {
                     self.resume = resume;
                 } else if self.running() == Some(number) {
                     self.invocation = None;
+                    self.ask_no_more();
                     self.sweep();
                     self.resume = resume;
                     let status = if self.argv { signalled(status) } else { status };

@@ -31,8 +31,22 @@ pub(super) enum Turn {
     Fenced,
 }
 
+/// What becomes of the keys that are typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Echo {
+    /// They are shown.
+    On,
+    /// A line is read, and not shown.
+    Off,
+    /// Each is read by itself; whoever reads shows what it likes.
+    Raw,
+}
+
 pub(super) struct Terminal {
     master: AsyncFd<OwnedFd>,
+    /// A shell that waits for work may have no descriptor of it open, and with none at all it
+    /// would count as hung up.
+    _slave: OwnedFd,
     tail: VecDeque<u8>,
     hung_up: bool,
     fence: Option<Fence>,
@@ -59,6 +73,7 @@ impl Terminal {
         rustix::io::ioctl_fionbio(&master, true)?;
         let terminal = Self {
             master: readiness::watch(master, Interest::READABLE | Interest::WRITABLE)?,
+            _slave: shell.try_clone()?,
             tail: VecDeque::new(),
             hung_up: false,
             fence: None,
@@ -174,6 +189,21 @@ impl Terminal {
         // Not every sandbox has it.
         if let Ok(group) = rustix::termios::tcgetpgrp(master) {
             let _ = rustix::process::kill_process_group(group, signal);
+        }
+    }
+
+    /// What becomes of the keys that are typed.
+    pub(super) fn echo(&self) -> Echo {
+        let Ok(modes) = rustix::termios::tcgetattr(self.master.as_fd()) else {
+            return Echo::On;
+        };
+        let modes = modes.local_modes;
+        if modes.contains(LocalModes::ECHO) {
+            Echo::On
+        } else if modes.contains(LocalModes::ICANON) {
+            Echo::Off
+        } else {
+            Echo::Raw
         }
     }
 

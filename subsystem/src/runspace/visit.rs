@@ -322,7 +322,10 @@ impl Runspace {
         if let Ok(shell) = i32::try_from(self.shell.pid())
             && self.terminal.foreground() == Some(shell)
         {
-            tree::send(shell, signal);
+            // A copy of the shell is in its group.
+            if let Ok(driver) = i32::try_from(self.driver) {
+                tree::send(driver, signal);
+            }
         }
     }
 

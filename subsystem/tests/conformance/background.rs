@@ -21,7 +21,15 @@ pub(crate) fn cases() -> Vec<Case> {
                 run("jobs").out_has(&["unning", "sleep 1000"]),
                 run("kill %%; wait; jobs").any_err(),
             ],
-        ),
+        )
+        .in_sh(|| {
+            [
+                // Without job control it has no command lines.
+                run("sleep 1000 >/dev/null 2>&1 & job=$!"),
+                run("jobs").out_has(&["unning"]),
+                run("kill $job; wait $job; echo $?").out("143\n").any_err(),
+            ]
+        }),
         case(
             "a background child writes to its own invocation",
             [
@@ -47,7 +55,8 @@ pub(crate) fn cases() -> Vec<Case> {
                     .out("alive\n")
                     .any_err(),
             ],
-        ),
+        )
+        .not_in_sh("there is no such builtin; background jobs get no SIGHUP from the shell"),
         case(
             "nohup",
             [
@@ -67,6 +76,10 @@ pub(crate) fn cases() -> Vec<Case> {
                     .out("6\n")
                     .any_err(),
             ],
+        )
+        .not(
+            Column::Busybox,
+            "it gives up opening a FIFO when a child stops or goes on",
         )
         // Its first wait tells of the stop.
         .on(

@@ -54,6 +54,16 @@ impl Case {
         self
     }
 
+    /// The steps in dash and in busybox ash.
+    pub(crate) fn in_sh<const N: usize>(self, steps: impl Fn() -> [Step; N]) -> Self {
+        self.on(Column::Dash, steps()).on(Column::Busybox, steps())
+    }
+
+    /// Says why the row does not apply in dash and in busybox ash.
+    pub(crate) fn not_in_sh(self, reason: &'static str) -> Self {
+        self.not(Column::Dash, reason).not(Column::Busybox, reason)
+    }
+
     /// Says why the row does not apply in a column.
     #[allow(dead_code, reason = "it depends on the columns there are")]
     pub(crate) fn not(mut self, column: Column, reason: &'static str) -> Self {

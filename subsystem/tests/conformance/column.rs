@@ -1,18 +1,23 @@
 //! The columns of the table: a shell each.
 
+use std::path::Path;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Column {
     Bash,
+    Dash,
+    Busybox,
     Zsh,
 }
 
-pub(crate) const COLUMNS: &[Column] = &[Column::Bash, Column::Zsh];
+pub(crate) const COLUMNS: &[Column] = &[Column::Bash, Column::Zsh, Column::Dash, Column::Busybox];
 
 impl Column {
     /// What its session configuration is called.
     pub(crate) fn configuration(self) -> &'static str {
         match self {
             Self::Bash => "bash",
+            Self::Dash | Self::Busybox => "sh",
             Self::Zsh => "zsh",
         }
     }
@@ -21,6 +26,7 @@ impl Column {
     pub(crate) fn startup_file(self) -> &'static str {
         match self {
             Self::Bash => ".bash_profile",
+            Self::Dash | Self::Busybox => ".profile",
             Self::Zsh => ".zshrc",
         }
     }
@@ -29,6 +35,8 @@ impl Column {
     pub(crate) fn history_file(self) -> &'static str {
         match self {
             Self::Bash => ".bash_history",
+            Self::Dash => ".sh_history",
+            Self::Busybox => ".ash_history",
             Self::Zsh => ".zhistory",
         }
     }
@@ -36,7 +44,23 @@ impl Column {
     /// Whether a text written for the shells of the Bourne family is its language.
     pub(crate) fn is_bourne(self) -> bool {
         match self {
-            Self::Bash | Self::Zsh => true,
+            Self::Bash | Self::Dash | Self::Busybox | Self::Zsh => true,
         }
+    }
+
+    /// Has the program found that the column is about, where several go by one name.
+    pub(crate) fn prepare(self, home: &Path) {
+        let program = match self {
+            Self::Dash => "dash",
+            Self::Busybox => "busybox",
+            Self::Bash | Self::Zsh => return,
+        };
+        let path = std::env::var_os("PATH").unwrap();
+        let program = std::env::split_paths(&path)
+            .map(|directory| directory.join(program))
+            .find(|program| program.is_file());
+        let programs = home.join(super::runspace::PROGRAMS);
+        std::fs::create_dir(&programs).unwrap();
+        std::os::unix::fs::symlink(program.unwrap(), programs.join("sh")).unwrap();
     }
 }

@@ -59,7 +59,16 @@ fn exit() -> Vec<Case> {
                 run("exit 256"),
                 run("exit -1").code(255),
             ],
-        ),
+        )
+        .in_sh(|| {
+            [
+                run("exit"),
+                run("false; exit").code(1),
+                run("(exit 4); exit").code(4),
+                run("exit 256"),
+                run("exit -1").code(2).err("sh: exit: Illegal number: -1\n"),
+            ]
+        }),
         case(
             "exit keeps background jobs",
             [
@@ -131,7 +140,8 @@ fn errexit() -> Vec<Case> {
                 run("set -e; (exit 6); echo no").out("E 6\n").code(6),
                 run("set +e; (exit 7); echo $x $$").out("E 7\n5 {pid}\n"),
             ],
-        ),
+        )
+        .not_in_sh("POSIX knows no ERR trap"),
         case(
             "set -e in a subshell",
             [run("(set -e; false; echo no); echo $?").out("1\n")],
@@ -142,7 +152,14 @@ fn errexit() -> Vec<Case> {
                 run("sleep 1000 >/dev/null 2>&1 & job=$!; set -e; false").code(1),
                 run("set +e; kill -0 $job && kill $job; wait $job; echo $?").out("143\n").any_err(),
             ],
-        ),
+        )
+        .in_sh(|| {
+            [
+                // They live on, but the copy of the shell that goes on is not their parent.
+                run("sleep 1000 >/dev/null 2>&1 & job=$!; set -e; false").code(1),
+                run("set +e; kill -0 $job && kill $job; wait $job; echo $?").out("127\n").any_err(),
+            ]
+        }),
         case(
             "set -o pipefail",
             [
@@ -150,7 +167,8 @@ fn errexit() -> Vec<Case> {
                 run("set -e; (exit 4) | true; echo no").code(4),
                 run("set +e +o pipefail; false | true"),
             ],
-        ),
+        )
+        .not(Column::Dash, "there is no such option"),
     ]
 }
 
@@ -168,14 +186,32 @@ fn refusals() -> Vec<Case> {
                     .err_has(&["nope"]),
                 run("set +u; echo \"[$nope]\"").out("[]\n"),
             ],
-        ),
+        )
+        .in_sh(|| {
+            [
+                run("set -u\necho $nope\necho no")
+                    .code(2)
+                    .err_has(&["nope"]),
+                run("echo ${nope:-default}").out("default\n"),
+                run("f() { echo $nope; echo no; }; f; echo no")
+                    .code(2)
+                    .err_has(&["nope"]),
+                run("set +u; echo \"[$nope]\"").out("[]\n"),
+            ]
+        }),
         case(
             "${x:?} ends the invocation",
             [
                 run(": ${x:?bad}\necho no").code(1).err_has(&["x: bad"]),
                 run("echo ok").out("ok\n"),
             ],
-        ),
+        )
+        .in_sh(|| {
+            [
+                run(": ${x:?bad}\necho no").code(2).err_has(&["x: bad"]),
+                run("echo ok").out("ok\n"),
+            ]
+        }),
         case(
             "a syntax error is status 2",
             [
@@ -185,6 +221,17 @@ fn refusals() -> Vec<Case> {
                 run("echo ok").out("ok\n"),
             ],
         )
+        .in_sh(|| {
+            [
+                run("echo a\necho )\n")
+                    .out("a\n")
+                    .code(2)
+                    .err_has(&["yntax error"]),
+                run("if").code(2).any_err(),
+                run("echo 'open").code(2).any_err(),
+                run("echo ok").out("ok\n"),
+            ]
+        })
         // It runs what it has read so far, as it does with any script.
         .on(
             Column::Zsh,
@@ -257,6 +304,17 @@ fn ends() -> Vec<Case> {
                 run("echo $x $E $$; f; pwd; umask").out("5 1 {pid}\nf\n/usr\n0027\n"),
             ],
         )
+        .in_sh(|| {
+            [
+                run("x=1; f() { echo f; }"),
+                run("echo before; \\exit 7; echo no")
+                    .out("before\n")
+                    .code(7),
+                run("echo $x $$; f").out("1 {pid}\nf\n"),
+                run("command exit 8").code(8),
+                run("echo $x $$; f").out("1 {pid}\nf\n"),
+            ]
+        })
         // Nothing of zsh's runs in time to keep the process: the session has ended.
         .on(
             Column::Zsh,

@@ -12,7 +12,8 @@ pub(crate) fn cases() -> Vec<Case> {
                 run("echo $LINENO\n\necho $LINENO").out("1\n3\n"),
                 file("deploy.sh", "#!/bin/sh\necho $LINENO\n", &[]).out("2\n"),
             ],
-        ),
+        )
+        .not(Column::Dash, "Debian's has none"),
         case(
             "an unknown command",
             [run("true\nnosuchcommand")
@@ -23,6 +24,18 @@ pub(crate) fn cases() -> Vec<Case> {
             "an error in a script file names the file and the line",
             [file("deploy.sh", "true\n\necho ${x:?missing}\n", &[])
                 .code(1)
+                .err_has(&["deploy.sh: line 3: x: missing"])],
+        )
+        .on(
+            Column::Dash,
+            [file("deploy.sh", "true\n\necho ${x:?missing}\n", &[])
+                .code(2)
+                .err_has(&["sh: 3: ", "deploy.sh: x: missing"])],
+        )
+        .on(
+            Column::Busybox,
+            [file("deploy.sh", "true\n\necho ${x:?missing}\n", &[])
+                .code(2)
                 .err_has(&["deploy.sh: line 3: x: missing"])],
         )
         // An interactive bash does not say lines of its own errors at run time.
@@ -50,6 +63,30 @@ pub(crate) fn cases() -> Vec<Case> {
             ],
         )
         .on(
+            Column::Dash,
+            [
+                run("echo a\necho )\n")
+                    .out("a\n")
+                    .code(2)
+                    .err_has(&["sh: 2: ", "Syntax error"]),
+                file("deploy.sh", "true\ntrue\nfi\n", &[])
+                    .code(2)
+                    .err_has(&["sh: 3: ", "deploy.sh: Syntax error"]),
+            ],
+        )
+        .on(
+            Column::Busybox,
+            [
+                run("echo a\necho )\n")
+                    .out("a\n")
+                    .code(2)
+                    .err_has(&["line 2: syntax error"]),
+                file("deploy.sh", "true\ntrue\nfi\n", &[])
+                    .code(2)
+                    .err_has(&["deploy.sh: line 3: syntax error"]),
+            ],
+        )
+        .on(
             Column::Zsh,
             [
                 run("echo a\necho )\n")
@@ -67,7 +104,13 @@ pub(crate) fn cases() -> Vec<Case> {
                 run("f() {\n  cd /nonexistent\n}"),
                 run("f").code(1).err_has(&["cd", "/nonexistent"]),
             ],
-        ),
+        )
+        .in_sh(|| {
+            [
+                run("f() {\n  cd /nonexistent\n}"),
+                run("f").code(2).err_has(&["cd", "/nonexistent"]),
+            ]
+        }),
         case(
             "the driver is not in what a failure says",
             [

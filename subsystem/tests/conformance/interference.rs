@@ -16,7 +16,16 @@ pub(crate) fn cases() -> Vec<Case> {
                 run("(builtin exit 3)").code(3),
                 run("builtin echo still").out("still\n"),
             ],
-        ),
+        )
+        .in_sh(|| {
+            [
+                run("for f in printf read true test print cd; do eval \"$f() { echo hijacked $f; }\"; alias $f=\"echo alias $f\"; done"),
+                run("echo ok").out("ok\n"),
+                run("(exit 3)").code(3),
+                run("exit 4").code(4),
+                run("echo still").out("still\n"),
+            ]
+        }),
         case(
             "set -x shows the user's commands alone and on stderr",
             [
@@ -56,6 +65,17 @@ pub(crate) fn cases() -> Vec<Case> {
                 run("echo ok; false").out("ok\n").code(1),
                 run("echo ok").out("ok\n"),
             ],
+        )
+        .on(
+            Column::Dash,
+            [
+                run("set -u -f -C"),
+                run("echo ok >made; echo no >made").code(2).any_err(),
+                run("cat made; exit 3").out("ok\n").code(3),
+                run("set -e"),
+                run("echo ok; false").out("ok\n").code(1),
+                run("echo ok").out("ok\n"),
+            ],
         ),
         case(
             "IFS and other variables that matter",
@@ -66,7 +86,15 @@ pub(crate) fn cases() -> Vec<Case> {
                 run("exit 3").code(3),
                 run("echo ok").out("ok\n"),
             ],
-        ),
+        )
+        .in_sh(|| {
+            [
+                run("IFS=0123456789:; CDPATH=/; TMOUT=1; FS=; LC_ALL=C; PS1=; PS2=; x=a:b"),
+                run("set -- $(echo \"$x\"); echo \"$#\"").out("2\n"),
+                run("exit 3").code(3),
+                run("echo ok").out("ok\n"),
+            ]
+        }),
         case(
             "a broken PATH",
             [
@@ -85,6 +113,7 @@ pub(crate) fn cases() -> Vec<Case> {
                 run("echo x").out("x\n"),
             ],
         )
+        .not_in_sh("there is no such trap")
         // There it fires in functions, of which `exit` is one.
         .on(
             Column::Zsh,
@@ -104,7 +133,8 @@ pub(crate) fn cases() -> Vec<Case> {
                 run("(exit 4); :").out("E\n"),
                 run("trap - ERR; false").code(1),
             ],
-        ),
+        )
+        .not_in_sh("there is no such trap, or it fires for the driver"),
         case(
             "the history is left alone",
             [

@@ -28,7 +28,7 @@ pub(crate) fn check(column: Column, cases: Vec<Case>) {
     let only = std::env::var(ONLY).unwrap_or_default();
     let mut failures = Vec::new();
     for case in cases.iter().filter(|case| case.name.contains(&only)) {
-        let name = format!("{} / {}", column.configuration(), case.name);
+        let name = format!("{column:?} / {}", case.name);
         match case.form(column) {
             None => failures.push(format!("{name}: nobody says what it should do")),
             Some(Form::NotHere(reason)) => println!("not here: {name}: {reason}"),
@@ -57,6 +57,7 @@ async fn play(column: Column, case: &Case, steps: &[Step], at: &Cell<usize>) -> 
     for (name, content) in &case.files {
         home.write(file_name(column, name), content);
     }
+    column.prepare(home.path());
     let configuration = column.configuration();
     if let [step] = steps
         && let Act::FailsToOpen(expected, said) = &step.act

@@ -65,7 +65,8 @@ fn texts() -> Vec<Case> {
         case(
             "a script file knows its name",
             [file("/tmp/deploy.sh", "echo \"${0##*[-/]}\"", &[]).out("deploy.sh\n")],
-        ),
+        )
+        .not_in_sh("they have no way to change `$0`"),
         case(
             "words are literal",
             [

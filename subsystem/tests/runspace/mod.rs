@@ -18,6 +18,16 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
 use tokio::io::{Interest, unix::AsyncFd};
 
+/// Programs in this directory of the home are found before all others.
+pub(crate) const PROGRAMS: &str = ".programs";
+
+fn path(home: &Home) -> OsString {
+    let mut path = home.path().join(PROGRAMS).into_os_string();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap());
+    path
+}
+
 pub(crate) struct Home(tempfile::TempDir);
 
 impl Home {
@@ -88,7 +98,7 @@ impl Bench {
     ) -> Result<Self, OpenError> {
         let variables = [
             ("HOME", home.path().as_os_str().to_owned()),
-            ("PATH", std::env::var_os("PATH").unwrap()),
+            ("PATH", path(&home)),
             ("TERM", OsString::from("xterm-256color")),
         ];
         let spec = RunspaceSpec {
@@ -132,8 +142,13 @@ impl Bench {
 
     /// Runs what a caller has numbered.
     pub(crate) async fn run_spec(&mut self, start: &StartSpec) -> Ran {
-        let started = Started::new(self.runspace.start(start).unwrap());
+        let started = self.start_spec(start);
         self.ran(started, None).await
+    }
+
+    /// Starts what a caller has numbered.
+    pub(crate) fn start_spec(&mut self, start: &StartSpec) -> Started {
+        Started::new(self.runspace.start(start).unwrap())
     }
 
     pub(crate) async fn run_command(&mut self, command: Command, input: Option<&[u8]>) -> Ran {
@@ -196,7 +211,12 @@ impl Bench {
                     return Ok(status);
                 }
                 Event::Exited(status) => return Err(status),
-                Event::Pty(_) | Event::Left { .. } | Event::Free | Event::Typed(_) => {}
+                Event::Pty(_)
+                | Event::Left { .. }
+                | Event::Free
+                | Event::Typed(_)
+                | Event::Asked { .. }
+                | Event::AskedNoMore => {}
             }
         }
     }

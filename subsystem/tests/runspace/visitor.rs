@@ -13,6 +13,7 @@ pub(crate) struct Visitor {
     pub(crate) screen: String,
     left: Option<ExitStatus>,
     free: bool,
+    pub(crate) asked: Vec<String>,
     pub(crate) number: u64,
 }
 
@@ -23,6 +24,7 @@ impl Visitor {
             screen: String::new(),
             left: None,
             free: false,
+            asked: Vec::new(),
             number: 0,
         }
     }
@@ -52,7 +54,8 @@ impl Visitor {
                 self.left = Some(status);
             }
             Event::Free => self.free = true,
-            Event::Typed(_) => {}
+            Event::Asked { text } => self.asked.push(text),
+            Event::Typed(_) | Event::AskedNoMore => {}
             other => panic!("{other:?} with {:?}", self.screen),
         }
     }
@@ -62,7 +65,8 @@ impl Visitor {
         self.take(event);
     }
 
-    pub(crate) async fn sees(&mut self, text: &str) {
+    /// Waits until that is shown; what was shown before it, since the last time.
+    pub(crate) async fn sees(&mut self, text: &str) -> String {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
         while !self.screen.contains(text) {
             if tokio::time::timeout_at(deadline, self.step())
@@ -74,8 +78,10 @@ impl Visitor {
                 panic!("{text:?} is not shown, but {:?}; all: {all:?}", self.screen);
             }
         }
-        let at = self.screen.find(text).unwrap() + text.len();
-        self.screen.drain(..at);
+        let at = self.screen.find(text).unwrap();
+        let before = self.screen[..at].to_owned();
+        self.screen.drain(..at + text.len());
+        before
     }
 
     pub(crate) async fn prompt(&mut self) {
