@@ -136,6 +136,7 @@ __outlast_enter() {
     __outlast_count=$((__outlast_count + 1))
     __outlast_tell "prompt $__outlast_running $__outlast_count"
   else
+    __outlast_last=${__outlast_exit:-$1}
     __outlast_tell "completed $__outlast_running ${__outlast_exit:-$1} $__outlast_flag"
     __outlast_running= __outlast_visiting=
     __outlast_give_back
@@ -281,7 +282,8 @@ __outlast_is_complete() {
 }
 
 # What is at the end of the process: nothing to go on for, or a copy that goes on.
-__outlast_can_rescue() { [ -n "$__outlast_running" ] && __outlast_is_hosted; }
+# A copy that busybox ash made for a subshell of the script is none of ours.
+__outlast_can_rescue() { [ -n "$__outlast_running" ] && __outlast_is_driver && __outlast_is_hosted; }
 
 # The copy has no traps but those that are ignored. That of SIGINT must not end what waits for it.
 __outlast_keep_traps() {

@@ -18,19 +18,17 @@ builtin zmodload zsh/sched zsh/parameter zsh/zleparameter
 __outlast_tell() { builtin print -r -- "$1" 1<>"$__outlast_dir/status"; }
 
 # Ends the running invocation with status $1 and keeps this process, and so its job table: an
-# error unwinds functions, loops, sourced files, evals and traps.
+# error unwinds functions, loops, sourced files, evals and traps. No builtin may run in it: in a
+# trap that comes while another one writes, it would write the same once more.
 __outlast_leave() {
   __outlast_exit=$1
-  if [[ -o errexit ]]; then
-    builtin unsetopt errexit
-    __outlast_resume_errexit=1
-  fi
-  { : ${__outlast_nothing:?} } 2>/dev/null
+  if [[ -o errexit ]]; then options[errexit]=off __outlast_resume_errexit=1; fi
+  { : ${__outlast_nothing:?}; } 2>/dev/null
 }
 
 # The host's ^C. Left to itself zsh would end the innermost loop, or only the job.
 __outlast_interrupted() {
-  [[ -z $__outlast_running || -n $__outlast_visit || $ZSH_SUBSHELL -ne 0 ]] || __outlast_leave 130
+  { [[ -z $__outlast_running || -n $__outlast_visit || $ZSH_SUBSHELL -ne 0 ]] || __outlast_leave 130; } 2>/dev/null
 }
 
 # The host's last resort, on a signal that nobody uses: it also ends what ignores SIGINT.
@@ -38,19 +36,24 @@ __outlast_killed() {
   [[ -z $__outlast_running || -n $__outlast_visit || $ZSH_SUBSHELL -ne 0 ]] || __outlast_leave 137
 }
 
-# `exit` ends the invocation, not the session. In a subshell it is the real one.
+# `exit` ends the invocation, not the session. In a subshell it is the real one, and a trap there
+# has its standard error.
 exit() {
-  builtin local __outlast_last=$?
-  if [[ $ZSH_SUBSHELL -ne 0 || -z $__outlast_running ]]; then
-    [[ $# -ne 0 ]] || builtin set -- $__outlast_last
-    builtin exit "$@"
-  elif [[ $# -gt 1 ]]; then
-    builtin print -ru2 "exit: too many arguments"
-    builtin return 1
-  fi
-  [[ $# -eq 0 ]] || __outlast_last=$(($1 & 255))
-  __outlast_leave $__outlast_last
+  {
+    builtin local __outlast_last=$?
+    if [[ $ZSH_SUBSHELL -ne 0 || -z $__outlast_running ]]; then
+      [[ $# -ne 0 ]] || builtin set -- $__outlast_last
+      builtin set -- builtin exit "$@"
+    elif [[ $# -gt 1 ]]; then
+      builtin set -- __outlast_too_many
+    else
+      [[ $# -eq 0 ]] || __outlast_last=$(($1 & 255))
+      __outlast_leave $__outlast_last
+    fi
+  } 2>/dev/null
+  "$@"
 }
+__outlast_too_many() { builtin print -ru2 "exit: too many arguments"; builtin return 1; }
 logout() { exit "$@"; }
 bye() { exit "$@"; }
 
@@ -144,25 +147,31 @@ __outlast_receive() {
 # The host wants the shell back for an invocation: puts a half-typed line away, with the lines
 # before it that are not complete either.
 __outlast_recall() {
-  [[ -z $PREBUFFER$BUFFER ]] || __outlast_line=$PREBUFFER$BUFFER __outlast_point=$((${#PREBUFFER} + CURSOR))
-  BUFFER=
-  if [[ $CONTEXT == start ]]; then builtin zle .accept-line; else builtin zle .send-break; fi
+  {
+    [[ -z $PREBUFFER$BUFFER ]] || __outlast_line=$PREBUFFER$BUFFER __outlast_point=$((${#PREBUFFER} + CURSOR))
+    BUFFER=
+    if [[ $CONTEXT == start ]]; then builtin zle .accept-line; else builtin zle .send-break; fi
+  } 2>/dev/null
 }
 
 __outlast_restore_line() {
-  [[ -n $__outlast_line ]] || builtin return 0
-  BUFFER=$__outlast_line$BUFFER CURSOR=$__outlast_point
-  __outlast_line=
+  {
+    [[ -n $__outlast_line ]] || builtin return 0
+    BUFFER=$__outlast_line$BUFFER CURSOR=$__outlast_point
+    __outlast_line=
+  } 2>/dev/null
 }
 
 # Control-D. At the end of an empty line it leaves; else it is the key that it is.
 __outlast_end_of_file() {
-  if [[ -n $BUFFER || $CONTEXT != start ]]; then
-    __outlast_tell 'end key'
-  else
-    __outlast_exit=$__outlast_status
-    __outlast_tell 'end visit'
-  fi
+  {
+    if [[ -n $BUFFER || $CONTEXT != start ]]; then
+      __outlast_tell 'end key'
+    else
+      __outlast_exit=$__outlast_status
+      __outlast_tell 'end visit'
+    fi
+  } 2>/dev/null
 }
 
 # The hang-up that follows must not cut a trap of the user's short.
@@ -183,6 +192,8 @@ __outlast_enter() {
   builtin emulate -L zsh
   builtin setopt no_err_exit no_err_return no_xtrace unset
   __outlast_sort_traps
+  __outlast_resume+=$__outlast_traced
+  __outlast_traced=
   __outlast_anchor
   if [[ -z $__outlast_opened ]]; then
     __outlast_opened=1
@@ -206,7 +217,7 @@ __outlast_enter() {
 }
 
 # Sorts what `trap` listed. A DEBUG trap must not fire for the driver, so it is set again inside
-# the next script; with a ZERR trap of the user's, ours stays away.
+# the next script; a ZERR trap of the user's is made a part of ours.
 __outlast_sort_traps() {
   builtin local -a words
   builtin local -i i
@@ -216,14 +227,20 @@ __outlast_sort_traps() {
     [[ $words[i] == trap && $words[i+1] == -- ]] || builtin continue
     case $words[i+3] in
       EXIT) __outlast_farewell=${(Q)words[i+2]} ;;
-      ERR|ZERR) [[ ${(Q)words[i+2]} == $__outlast_on_error ]] || __outlast_error_now=1 ;;
+      ERR|ZERR)
+        # zsh prints what it has parsed, so ours is known by its names.
+        case $words[i+2] in
+          (*__outlast_users_error*) __outlast_error_now=2 ;;
+          (*__outlast_fail*) ;;
+          (*) __outlast_error_now=1 __outlast_users_error=${(Q)words[i+2]} ;;
+        esac ;;
       INT) __outlast_int_now=1 ;;
       DEBUG)
         __outlast_debug_now=1
         __outlast_resume+="\\builtin trap -- ${words[i+2]} DEBUG; " ;;
     esac
   done
-  [[ -z ${functions[TRAPZERR]-} ]] || __outlast_error_now=1
+  [[ -z ${functions[TRAPZERR]-} ]] || __outlast_error_now=2
   [[ -z ${functions[TRAPINT]-} ]] || __outlast_int_now=1
   if [[ -n ${functions[TRAPDEBUG]-} ]]; then
     __outlast_debug_now=1
@@ -243,19 +260,25 @@ __outlast_anchor() {
 }
 
 __outlast_precmd() {
-  builtin emulate -L zsh
-  [[ "$zsh_scheduled_events" == *__outlast_settle* ]] || builtin sched +0 "$__outlast_loop"
+  {
+    builtin emulate -L zsh
+    [[ "$zsh_scheduled_events" == *__outlast_settle* ]] || builtin sched +0 "$__outlast_loop"
+  } 2>/dev/null
 }
 
 # A prompt that nobody asked for: the empty line takes the shell back to the driver, and is
 # kept in no history.
 __outlast_line_init() {
-  if [[ -n $__outlast_visit && -z $__outlast_exit ]]; then
-    [[ -z $__outlast_users_init ]] || "$__outlast_users_init" "$@"
-    builtin return
-  fi
-  BUFFER=
-  builtin zle .accept-line
+  {
+    if [[ -z $__outlast_visit || -n $__outlast_exit ]]; then
+      BUFFER=
+      builtin zle .accept-line
+      builtin return
+    elif [[ -z $__outlast_users_init ]]; then
+      builtin return
+    fi
+  } 2>/dev/null
+  "$__outlast_users_init" "$@"
 }
 
 # What the host types when it finds the shell at a prompt in the middle of an invocation.
@@ -276,31 +299,39 @@ if [[ $ZSH_SUBSHELL -eq 0 && -n $__outlast_running && ( -n $__outlast_visit || $
   __outlast_failed=$__outlast_last
   [[ ! -o errexit ]] || __outlast_leave ${__outlast_exit:-$__outlast_last}
 fi'
+# The status in a trap is that of the command, also after ours.
+__outlast_again() { builtin return $__outlast_last; }
+__outlast_on_users_error='{ __outlast_last=$?; __outlast_again && \builtin :; } 2>/dev/null; \builtin eval "$__outlast_users_error"; { __outlast_again && \builtin :; \builtin eval "$__outlast_fail"; } 2>/dev/null'
+__outlast_users_error= __outlast_last=0
 __outlast_on_error='{ \builtin eval "$__outlast_fail"; } 2>/dev/null'
 # Evaluated at top level, for what a function cannot do: options and traps stay. Held open in
 # both directions all the while, the FIFO neither blocks nor keeps anything.
-__outlast_settle='__outlast_resume=
-if [[ -o xtrace ]]; then \builtin unsetopt xtrace; __outlast_resume+="\\builtin setopt xtrace; "; fi
+__outlast_calm='__outlast_resume=
+if [[ -o xtrace ]]; then \builtin unsetopt xtrace; __outlast_traced="\builtin setopt xtrace; "; fi
 for __outlast_option in errexit errreturn verbose allexport; do
-  if [[ -o $__outlast_option ]]; then \builtin unsetopt $__outlast_option; __outlast_resume="\\builtin setopt $__outlast_option; $__outlast_resume"; fi
+  if [[ -o $__outlast_option ]]; then \builtin unsetopt $__outlast_option; __outlast_resume+="\builtin setopt $__outlast_option; "; fi
 done
-if [[ -n $__outlast_resume_errexit ]]; then __outlast_resume_errexit=; __outlast_resume="\\builtin setopt errexit; $__outlast_resume"; fi
-{ \builtin trap >&0; \builtin print -n "\0" >&0; IFS= \builtin read -r -d "" __outlast_seen; } <>"$__outlast_dir/loop"
+if [[ -n $__outlast_resume_errexit ]]; then __outlast_resume_errexit=; __outlast_resume+="\builtin setopt errexit; "; fi'
+__outlast_settle='{ \builtin trap >&0; \builtin print -n "\0" >&0; IFS= \builtin read -r -d "" __outlast_seen; } <>"$__outlast_dir/loop"
 __outlast_enter $__outlast_status
 if [[ -n $__outlast_debug_now ]]; then \builtin trap - DEBUG; fi
-if [[ -z $__outlast_error_now ]]; then \builtin trap "$__outlast_on_error" ZERR; fi
+case $__outlast_error_now in
+  ("") \builtin trap "$__outlast_on_error" ZERR ;;
+  (1) \builtin trap "$__outlast_on_users_error" ZERR ;;
+esac
 if [[ -z $__outlast_int_now ]]; then \builtin trap __outlast_interrupted INT; fi'
-__outlast_resume_errexit=
-__outlast_loop='__outlast_status=$?; \builtin eval "$__outlast_settle"
+__outlast_resume_errexit= __outlast_traced=
+__outlast_loop='{ __outlast_status=$?; \builtin eval "$__outlast_calm"; } 2>/dev/null; \builtin eval "$__outlast_settle"
 while __outlast_wait; do
   {
     { __outlast_tell "running $__outlast_running"; \builtin . "$__outlast_file" "${__outlast_words[@]}"; } <"$__outlast_input" >|"$__outlast_output" 2>|"$__outlast_stderr"
   } always {
-    __outlast_status=$? TRY_BLOCK_ERROR=0 TRY_BLOCK_INTERRUPT=0
+    { __outlast_status=$? TRY_BLOCK_ERROR=0 TRY_BLOCK_INTERRUPT=0; \builtin eval "$__outlast_calm"; } 2>/dev/null
     \builtin eval "$__outlast_settle"
   }
 done
 if [[ -z $__outlast_int_now ]]; then \builtin trap - INT; fi
-if [[ -n $__outlast_resume ]]; then \builtin eval "$__outlast_resume"; fi'
+if [[ -n $__outlast_resume ]]; then \builtin eval "$__outlast_resume"; fi
+{ __outlast_last=$__outlast_status; __outlast_again && \builtin :; } 2>/dev/null'
 builtin trap '__outlast_killed' STKFLT
 builtin sched +0 "$__outlast_loop"

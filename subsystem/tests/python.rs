@@ -11,16 +11,13 @@
 
 #[allow(dead_code, reason = "shared with the tests of other engines")]
 mod runspace;
-#[allow(dead_code, reason = "shared with the tests of other engines")]
-#[path = "runspace/visitor.rs"]
-mod visitor;
 
 use std::time::Duration;
 
 use outlast_protocol::outcome::ExitStatus::{Code, Signal};
 use outlast_subsystem::runspace::{Command, StartSpec};
+use runspace::visitor::Visitor;
 use runspace::{Bench, Home};
-use visitor::Visitor;
 
 const OPENING: Duration = Duration::from_secs(20);
 

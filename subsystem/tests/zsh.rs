@@ -10,10 +10,15 @@
 
 #[allow(dead_code, reason = "shared with the tests of other engines")]
 mod runspace;
+#[path = "zsh/visit.rs"]
+mod visit;
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
 use std::time::Duration;
 
 use outlast_protocol::outcome::ExitStatus::Code;
+use outlast_subsystem::runspace::{Configuration, OpenFailure, Runspace, RunspaceSpec};
 use runspace::{Bench, End, Home};
 
 const OPENING: Duration = Duration::from_secs(20);
@@ -167,6 +172,60 @@ tests! {
         for end in ends {
             end.wait().await;
         }
+    }
+
+    async fn a_killed_host_takes_the_shell_and_its_job_along() {
+        for script in [
+            "true", "sh -c 'echo $$; exec sleep 1000'", "echo $$; read line", "echo $$; while :; do :; done",
+            "(sleep 1000)", "trap '' HUP; echo $$; read line",
+        ] {
+            let home = tempfile::tempdir().unwrap();
+            let mut host = std::process::Command::new(std::env::current_exe().unwrap());
+            let host = host.args(["--exact", "host", "--ignored", "--nocapture"]).env("TMPDIR", home.path());
+            let mut host = host.env("OUTLAST_TEST_SCRIPT", script).stdout(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
+            let mut lines = BufReader::new(host.stdout.take().unwrap()).lines().map(Result::unwrap);
+            let line = lines.find(|line| line.contains("pids ")).unwrap();
+            let pids = line.split("pids ").nth(1).unwrap().split(' ').map(|pid| End::of(pid.parse().unwrap()));
+            let ends: Vec<_> = pids.collect();
+            host.kill().unwrap();
+            host.wait().unwrap();
+            for end in ends {
+                let gone = tokio::time::timeout(Duration::from_secs(10), end.wait()).await;
+                assert!(gone.is_ok(), "something outlives its host: {script}");
+            }
+        }
+    }
+
+    #[ignore = "the host that the test above kills"]
+    async fn host() {
+        let Ok(script) = std::env::var("OUTLAST_TEST_SCRIPT") else { return };
+        let mut bench = open(Home::new()).await;
+        let shell = bench.runspace.pid();
+        let mut started = bench.start(&script, true);
+        let mut job = String::new();
+        if script == "true" {
+            bench.completion().await.unwrap();
+        } else if script.contains("echo") {
+            job = started.read_line().await;
+        }
+        println!("pids {}", format!("{shell} {job}").trim());
+        bench.completion().await.unwrap();
+        std::future::pending::<()>().await;
+    }
+
+    async fn a_shell_that_is_not_installed_is_named_with_its_package() {
+        let home = Home::new();
+        let spec = RunspaceSpec {
+            configuration: Configuration::named("zsh").unwrap(),
+            directory: home.path().join(".runspace"),
+            environment: vec![("PATH".into(), home.path().into())],
+            working_directory: home.path().to_owned(),
+            open_timeout: OPENING,
+            umask: 0o022,
+        };
+        let error = Runspace::open(spec).await.err().unwrap();
+        assert!(matches!(error.failure, OpenFailure::Missing { .. }), "{error}");
+        assert_eq!(error.to_string(), "the shell did not open: zsh is not installed here (package zsh)");
     }
 
     async fn nothing_remains_in_the_directory_between_invocations() {

@@ -12,11 +12,13 @@ const TOOLS: &[(&str, &str)] = &[
     ("dash", "dash"),
     ("getent", "libc-bin"),
     ("python3", "python3"),
+    ("setpriv", "util-linux"),
     ("setsid", "util-linux"),
     ("ssh", "openssh-client"),
     ("ssh-agent", "openssh-client"),
     ("ssh-keygen", "openssh-client"),
     ("sshd", "openssh-server"),
+    ("sudo", "sudo"),
     ("unshare", "util-linux"),
     ("zsh", "zsh"),
 ];

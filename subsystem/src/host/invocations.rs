@@ -26,9 +26,9 @@ pub(super) struct Invocation {
     /// The terminal it runs on, or that its visitor has.
     pub(super) terminal: Option<TerminalSize>,
     pub(super) environment: Environment,
-    /// Whether it gets a socket to its client's SSH agent.
-    pub(super) agent: bool,
     pub(super) timeout: Option<Duration>,
+    /// How long it has between the steps of being stopped.
+    pub(super) kill_after: Option<Duration>,
 }
 
 /// Why a running invocation is being stopped.
@@ -358,8 +358,8 @@ mod tests {
             stdin: false,
             terminal: None,
             environment: Vec::new(),
-            agent: false,
             timeout: None,
+            kill_after: None,
         }
     }
 

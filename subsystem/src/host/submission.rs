@@ -1,5 +1,7 @@
 //! Reading a submission's body.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use outlast_protocol::limits::MAX_SCRIPT;
 use outlast_protocol::link::Command as Kind;
@@ -21,14 +23,17 @@ pub(super) fn invocation(submit: &Submit, body: &Bytes) -> Result<Invocation, St
     if submit.command == Kind::Visit && submit.timeout_ms.is_some() {
         return Err("a visit takes no timeout".to_owned());
     }
+    if submit.agent {
+        return Err("this version cannot lend the client's SSH agent to a command".to_owned());
+    }
     Ok(Invocation {
         id: submit.invocation,
         work: work(&submit.command, words(arguments)?, script)?,
         stdin: submit.stdin,
         terminal: submit.terminal,
         environment: environment_of(words(environment)?)?,
-        agent: submit.agent,
-        timeout: submit.timeout_ms.map(std::time::Duration::from_millis),
+        timeout: submit.timeout_ms.map(Duration::from_millis),
+        kill_after: submit.kill_after_ms.map(Duration::from_millis),
     })
 }
 

@@ -89,7 +89,19 @@ fn interrupts() -> Vec<Case> {
         case(
             "an INT trap of the user's is theirs",
             [
-                interrupt("trap 'echo caught; stop=1' INT; sh -c 'echo go'; until [ \"$stop\" ]; do :; done; echo after")
+                interrupt("trap 'echo caught; stop=1' INT; echo go; until [ \"$stop\" ]; do :; done; echo after")
+                    .out("go\ncaught\nafter\n")
+                    .code(0),
+                run("trap").out_has(&["echo caught", "INT"]),
+                run("trap - INT"),
+                interrupt("echo go; sleep 1000"),
+            ],
+        )
+        // A trap there comes in the middle of a builtin, and writes once more what that has just written.
+        .on(
+            Column::Zsh,
+            [
+                interrupt("trap '[ \"$stop\" ] || echo caught; stop=1' INT; sh -c 'echo go'; until [ \"$stop\" ]; do :; done; echo after")
                     .out("go\ncaught\nafter\n")
                     .code(0),
                 run("trap").out_has(&["echo caught", "INT"]),

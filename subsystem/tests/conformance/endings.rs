@@ -134,6 +134,15 @@ fn errexit() -> Vec<Case> {
                 .out("end\n")],
         ),
         case(
+            "set -e with an ERR trap of the user's",
+            [
+                run("x=5; trap 'echo E $?' ERR"),
+                run("set -e; (exit 6); echo no").out("E 6\n").code(6),
+                run("set +e; (exit 7); echo $x $$").out("E 7\n5 {pid}\n"),
+            ],
+        )
+        .not_in_sh("POSIX knows no ERR trap"),
+        case(
             "set -e in a subshell",
             [run("(set -e; false; echo no); echo $?").out("1\n")],
         ),
@@ -281,7 +290,9 @@ fn ends() -> Vec<Case> {
         .leaves("log", "bye\n"),
         case(
             "an EXIT trap in a subshell fires there",
-            [run("(trap 'echo bye' EXIT; exit 3); echo $?").out("bye\n3\n")],
+            [run("(trap 'echo bye; echo err >&2' EXIT; exit 3); echo $?")
+                .out("bye\n3\n")
+                .err("err\n")],
         ),
         case(
             "the way out that a function cannot catch",
@@ -303,6 +314,14 @@ fn ends() -> Vec<Case> {
                 run("command exit 8").code(8),
                 run("echo $x $$; f").out("1 {pid}\nf\n"),
             ]
-        }),
+        })
+        // Nothing of zsh's runs in time to keep the process: the session has ended.
+        .on(
+            Column::Zsh,
+            [run("echo before; builtin exit 7; echo no")
+                .out("before\n")
+                .code(7)
+                .ends_the_session()],
+        ),
     ]
 }

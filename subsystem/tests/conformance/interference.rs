@@ -82,7 +82,7 @@ pub(crate) fn cases() -> Vec<Case> {
             [
                 run("IFS=0123456789:; CDPATH=/; TMOUT=1; FS=; LC_ALL=C; PS1=; PS2=; x=a:b"),
                 // zsh does not split it by itself.
-                run("set -- $(echo \"$x\"); echo $#").out("2\n"),
+                run("set -- $(echo \"$x\"); echo \"$#\"").out("2\n"),
                 run("exit 3").code(3),
                 run("echo ok").out("ok\n"),
             ],

@@ -1,5 +1,8 @@
 //! A runspace in a temporary home, and what a caller does with it.
 
+#[allow(dead_code, reason = "only some engines are visited in tests")]
+pub(crate) mod visitor;
+
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -139,8 +142,13 @@ impl Bench {
 
     /// Runs what a caller has numbered.
     pub(crate) async fn run_spec(&mut self, start: &StartSpec) -> Ran {
-        let started = Started::new(self.runspace.start(start).unwrap());
+        let started = self.start_spec(start);
         self.ran(started, None).await
+    }
+
+    /// Starts what a caller has numbered.
+    pub(crate) fn start_spec(&mut self, start: &StartSpec) -> Started {
+        Started::new(self.runspace.start(start).unwrap())
     }
 
     pub(crate) async fn run_command(&mut self, command: Command, input: Option<&[u8]>) -> Ran {
@@ -203,7 +211,12 @@ impl Bench {
                     return Ok(status);
                 }
                 Event::Exited(status) => return Err(status),
-                Event::Pty(_) | Event::Left { .. } | Event::Free | Event::Typed(_) => {}
+                Event::Pty(_)
+                | Event::Left { .. }
+                | Event::Free
+                | Event::Typed(_)
+                | Event::Asked { .. }
+                | Event::AskedNoMore => {}
             }
         }
     }

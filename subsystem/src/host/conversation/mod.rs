@@ -43,6 +43,8 @@ pub(super) struct Conversation {
     readers: VecDeque<Reader>,
     inputs: BTreeMap<InvocationId, (u64, bool)>,
     told: Option<SessionInfo>,
+    /// The question that was passed on last, while it is open.
+    asked: Option<u32>,
     unfinished: Option<Unfinished>,
     over: bool,
 }
@@ -59,6 +61,7 @@ impl Conversation {
             readers: VecDeque::new(),
             inputs: BTreeMap::new(),
             told: None,
+            asked: None,
             unfinished: None,
             over: false,
         }
