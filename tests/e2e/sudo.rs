@@ -18,7 +18,10 @@ fn session() -> Option<Stage> {
 }
 
 /// Shown with the test's own output: without a mount namespace there is no user who may use sudo.
-#[expect(clippy::print_stderr, reason = "a test that could not check anything says so")]
+#[expect(
+    clippy::print_stderr,
+    reason = "a test that could not check anything says so"
+)]
 fn skipped() {
     eprintln!("not checked: no mount namespace here");
 }

@@ -261,7 +261,7 @@ async fn what_is_lent_is_given_back() {
     spec.environment = lent.iter().map(|(n, v)| (n.to_vec(), v.to_vec())).collect();
     let ran = it.bench.run_spec(&spec).await;
     let mut expected = Vec::new();
-    for part in [&lent[0].1[..], b"|7|", lent[0].1, b"||lent \nlent h\n"] {
+    for part in [lent[0].1, b"|7|", lent[0].1, b"||lent \nlent h\n"] {
         expected.extend_from_slice(part);
     }
     assert_eq!(ran.stdout, expected, "{ran:?}");
