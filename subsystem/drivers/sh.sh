@@ -87,10 +87,14 @@ __outlast_list_traps() {
   command rm -f "$__outlast_dir/traps"
 }
 
-# ^C. At the prompt of a visit it drops the line.
+# ^C. At the prompt of a visit it drops the line, and before that there is nothing to end.
 __outlast_pressed() {
   if __outlast_is_driver && [ -n "$__outlast_running" ]; then
-    if [ -n "$__outlast_reading" ]; then __outlast_reading=dropped; else __outlast_leave 130; fi
+    if [ -n "$__outlast_reading" ]; then
+      __outlast_reading=dropped
+    elif [ -z "$__outlast_visiting" ] || [ -n "$__outlast_inside" ]; then
+      __outlast_leave 130
+    fi
   fi
 }
 
@@ -115,6 +119,7 @@ __outlast_set_traps() {
 # First thing after an invocation: $1 is its status. The options that would disturb the driver
 # are set again at the beginning of the next script.
 __outlast_enter() {
+  __outlast_inside=
   __outlast_resume=
   case $-$__outlast_was in *x*) set +x; __outlast_resume='set -x; ' ;; esac
   case $- in *m*) set +m ;; esac
@@ -234,11 +239,17 @@ __outlast_show_prompt() {
   # Lines of a command that was being typed when the host recalled the shell.
   __outlast_text=$__outlast_kept __outlast_kept=
   [ -z "$__outlast_text" ] || prompt=${PS2-> }
+  exec </dev/tty
   while :; do
+    # A key may come as soon as the prompt is there, and a signal does not end a read that has
+    # not begun.
+    line= plain=1 __outlast_reading=1
     __outlast_print_prompt "$prompt"
-    __outlast_reading=1
-    IFS= command read -r line </dev/tty 2>/dev/null
-    plain=$?
+    case $__outlast_reading in
+      1)
+        IFS= command read -r line
+        plain=$? ;;
+    esac
     case $__outlast_reading in
       dropped)
         __outlast_reading= __outlast_text= prompt=${PS1-\$ }
@@ -307,6 +318,7 @@ __outlast_loop='while __outlast_wait; do
     *v*)
       exec <>/dev/tty >&0 2>&0
       set -m
+      __outlast_inside=1
       case $__outlast_resume in *e*) ;; *) __outlast_status_is "$__outlast_last" ;; esac
       command eval "$__outlast_resume$__outlast_text" ;;
     *)
@@ -350,7 +362,7 @@ eval "$__outlast_farewell"'
 # Of the two, only busybox ash has this.
 if command eval '[[ a = a ]]' 2>/dev/null; then __outlast_is_ash=1; else __outlast_is_ash=; fi
 __outlast_pid=$$ __outlast_latest=0 __outlast_running= __outlast_exit= __outlast_was= __outlast_resume=
-__outlast_farewell= __outlast_opened= __outlast_visiting= __outlast_reading= __outlast_count=0
+__outlast_farewell= __outlast_opened= __outlast_visiting= __outlast_inside= __outlast_reading= __outlast_count=0
 __outlast_lent= __outlast_refused= __outlast_loans=0 __outlast_last=0 __outlast_text= __outlast_kept= __outlast_flags= __outlast_number=0
 __outlast_set_traps
 command trap __outlast_pressed INT
