@@ -58,6 +58,7 @@ enum Step {
 pub(super) async fn run(session: &Rc<Session>, mut runspace: Runspace) {
     let mut number = 0u64;
     let mut current: Option<Current> = None;
+    let mut looks: Option<Looks> = None;
     while session.core().is_live() {
         if current.is_none() {
             current = start_next(session, &mut runspace, &mut number);
@@ -76,10 +77,12 @@ pub(super) async fn run(session: &Rc<Session>, mut runspace: Runspace) {
         {
             runspace.leave();
             current = None;
+            looks = Some(Looks::begin());
             session.complete(ExitStatus::Code(0));
             continue;
         }
         note_left_running(session, &runspace, current.is_none());
+        looks = looks.filter(|_| current.is_none());
         let paced = pace(session, &mut runspace);
         let types = current.as_ref().is_some_and(Current::types);
         let step = current.as_ref().and_then(|current| current.next_step);
@@ -111,6 +114,9 @@ pub(super) async fn run(session: &Rc<Session>, mut runspace: Runspace) {
             () = session.work() => {}
             () = session.input(), if types => {}
             () = until(paced) => {}
+            () = until(looks.as_ref().map(|looks| looks.at)) => {
+                looks = looks.and_then(Looks::next);
+            }
             () = until(step.map(|(at, _)| at)) => {
                 if let (Some(current), Some((_, step))) = (&mut current, step) {
                     let pause = current.kill_after.unwrap_or(ESCALATION);
@@ -120,6 +126,33 @@ pub(super) async fn run(session: &Rc<Session>, mut runspace: Runspace) {
         }
     }
     runspace.close(CLOSING).await;
+}
+
+/// Looks at what a visitor left running: a program that was typed just before may not have the
+/// terminal yet. They are further and further apart, a second in all.
+struct Looks {
+    at: Instant,
+    pause: Duration,
+}
+
+impl Looks {
+    const FIRST: Duration = Duration::from_millis(20);
+    const LAST: Duration = Duration::from_millis(500);
+
+    fn begin() -> Self {
+        Self {
+            at: Instant::now() + Self::FIRST,
+            pause: Self::FIRST,
+        }
+    }
+
+    fn next(self) -> Option<Self> {
+        let pause = self.pause.saturating_mul(2);
+        (pause <= Self::LAST).then(|| Self {
+            at: Instant::now() + pause,
+            pause,
+        })
+    }
 }
 
 async fn until(at: Option<Instant>) {
