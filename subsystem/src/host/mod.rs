@@ -2,6 +2,7 @@
 //! its death concerns no other session.
 
 mod accept;
+mod agent;
 mod clock;
 mod consumption;
 mod conversation;

@@ -1,6 +1,7 @@
 //! Reading a submission's body.
 
 use bytes::Bytes;
+use outlast_protocol::id::ClientId;
 use outlast_protocol::limits::MAX_SCRIPT;
 use outlast_protocol::link::Command as Kind;
 use outlast_protocol::link::to_host::Submit;
@@ -9,8 +10,12 @@ use super::invocations::Invocation;
 use super::work::Work;
 use crate::runspace::{Command, Environment};
 
-/// What a submission asks for, or what is wrong with it.
-pub(super) fn invocation(submit: &Submit, body: &Bytes) -> Result<Invocation, String> {
+/// What that client's submission asks for, or what is wrong with it.
+pub(super) fn invocation(
+    client: Option<ClientId>,
+    submit: &Submit,
+    body: &Bytes,
+) -> Result<Invocation, String> {
     if body.len() > MAX_SCRIPT {
         return Err(too_long(body.len()));
     }
@@ -27,7 +32,7 @@ pub(super) fn invocation(submit: &Submit, body: &Bytes) -> Result<Invocation, St
         stdin: submit.stdin,
         terminal: submit.terminal,
         environment: environment_of(words(environment)?)?,
-        agent: submit.agent,
+        agent: client.filter(|_| submit.agent),
         timeout: submit.timeout_ms.map(std::time::Duration::from_millis),
     })
 }

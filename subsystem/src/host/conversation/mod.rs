@@ -1,6 +1,7 @@
 //! What is said on one link: requests in ([`requests`]), replies, records and news out
 //! ([`news`]). No waiting here.
 
+mod agent;
 mod news;
 mod requests;
 mod submissions;
@@ -43,6 +44,8 @@ pub(super) struct Conversation {
     readers: VecDeque<Reader>,
     inputs: BTreeMap<InvocationId, (u64, bool)>,
     told: Option<SessionInfo>,
+    /// Whether the agent's users had their turn.
+    agent_spoke: bool,
     unfinished: Option<Unfinished>,
     over: bool,
 }
@@ -59,6 +62,7 @@ impl Conversation {
             readers: VecDeque::new(),
             inputs: BTreeMap::new(),
             told: None,
+            agent_spoke: false,
             unfinished: None,
             over: false,
         }
