@@ -301,6 +301,7 @@ fn a_watcher_changes_nothing() {
         terminal: None,
         agent: false,
         timeout_ms: None,
+        kill_after_ms: None,
         wait: true,
         extensions: Vec::new(),
     };

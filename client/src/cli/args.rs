@@ -219,6 +219,10 @@ pub struct InvokeArgs {
     /// Stop the command after so long, e.g. 90s
     #[arg(long, value_name = "DUR", value_parser = positive)]
     pub timeout: Option<Span>,
+    /// When it is stopped, by --timeout or Ctrl-C: SIGTERM to all it runs so long after the
+    /// interrupt, and SIGKILL as long after that [default: 5s after --timeout, never after Ctrl-C]
+    #[arg(long, value_name = "DUR", value_parser = positive)]
+    pub kill_after: Option<Span>,
     /// Work on so many sessions at the same time; gives way when standard input would stall
     #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u16).range(1..))]
     pub throttle: u16,

@@ -281,6 +281,10 @@ impl Plan {
                 .args
                 .timeout
                 .and_then(super::duration::Span::milliseconds),
+            kill_after_ms: self
+                .args
+                .kill_after
+                .and_then(super::duration::Span::milliseconds),
             wait: !self.args.no_wait,
             detached: self.args.disconnected,
             resume: None,

@@ -73,6 +73,7 @@ fn submission(request: &Invoke) -> Submit {
         terminal: request.terminal,
         agent: request.agent,
         timeout_ms: request.timeout_ms,
+        kill_after_ms: request.kill_after_ms,
         wait: request.wait,
         extensions: Vec::new(),
     }

@@ -145,6 +145,9 @@ pub struct Invoke {
     pub agent: bool,
     /// Stop it after this many milliseconds of running.
     pub timeout_ms: Option<u64>,
+    /// When it is stopped: SIGTERM this many milliseconds after the interrupt, and SIGKILL after as
+    /// many more. None is five seconds where its time is up, and never where a client asked.
+    pub kill_after_ms: Option<u64>,
     /// Whether to queue behind a running command.
     pub wait: bool,
     /// Start it, leave the session, and do not wait for output.

@@ -117,6 +117,9 @@ pub struct Submit {
     pub agent: bool,
     /// Stop it after this many milliseconds of running.
     pub timeout_ms: Option<u64>,
+    /// When it is stopped: SIGTERM this many milliseconds after the interrupt, and SIGKILL after as
+    /// many more. None is five seconds where its time is up, and never where a client asked.
+    pub kill_after_ms: Option<u64>,
     /// Whether to queue behind a running command, or to be refused.
     pub wait: bool,
     /// Further properties, by name.
@@ -137,6 +140,7 @@ impl Submit {
             terminal: None,
             agent: false,
             timeout_ms: None,
+            kill_after_ms: None,
             wait: true,
             extensions: Vec::new(),
         }

@@ -19,6 +19,7 @@ use super::ledger::{Completed, Entry, Ledger};
 use super::outcomes::Outcomes;
 use super::places::Places;
 use super::progress::{Progress, Wait};
+use super::question::Questions;
 use super::reader::Reader;
 use super::standing::{Standing, Verdict};
 use super::surroundings::Surroundings;
@@ -32,6 +33,7 @@ pub(super) struct Core {
     pub(super) meta: Meta,
     pub(super) log: Log,
     pub(super) terminal: Terminal,
+    pub(super) questions: Questions,
     pub(super) invocations: Invocations,
     pub(super) outcomes: Outcomes,
     pub(super) holding: Holding,
@@ -101,6 +103,7 @@ impl Core {
             meta,
             log,
             terminal: Terminal::new(),
+            questions: Questions::default(),
             invocations: Invocations::default(),
             outcomes: Outcomes::default(),
             holding: Holding::default(),

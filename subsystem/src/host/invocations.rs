@@ -29,6 +29,8 @@ pub(super) struct Invocation {
     /// The client whose SSH agent it gets a socket to.
     pub(super) agent: Option<ClientId>,
     pub(super) timeout: Option<Duration>,
+    /// How long it has between the steps of being stopped.
+    pub(super) kill_after: Option<Duration>,
 }
 
 /// Why a running invocation is being stopped.
@@ -360,6 +362,7 @@ mod tests {
             environment: Vec::new(),
             agent: None,
             timeout: None,
+            kill_after: None,
         }
     }
 

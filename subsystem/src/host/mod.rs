@@ -22,6 +22,7 @@ pub mod panics;
 mod pipes;
 mod places;
 mod progress;
+mod question;
 mod quotas;
 mod reader;
 mod recovered;

@@ -19,7 +19,8 @@ use super::session::Session;
 use super::work::Work;
 use crate::runspace::{CLOSING, Command, Event, Pipes, Runspace, StartSpec};
 
-/// How long a timed-out command has after the interrupt, and again after SIGTERM.
+/// How long a timed-out command has after the interrupt, and again after SIGTERM, if nothing else
+/// was asked for.
 const ESCALATION: Duration = Duration::from_secs(5);
 /// What a terminal makes the end of a file of.
 const END_OF_FILE: &[u8] = b"\x04";
@@ -31,6 +32,7 @@ struct Current {
     /// There as long as it runs.
     _agent: Option<AgentSocket>,
     next_step: Option<(Instant, Step)>,
+    kill_after: Option<Duration>,
 }
 
 /// Where its standard streams are.
@@ -63,7 +65,11 @@ pub(super) async fn run(session: &Rc<Session>, mut runspace: Runspace) {
         if current.is_none() {
             current = start_next(session, &mut runspace, &mut number);
         }
-        stop_if_wanted(session, &mut runspace);
+        stop_if_wanted(session, &mut runspace, current.as_mut());
+        let answer = session.core().questions.take_answer();
+        if let Some(text) = answer {
+            runspace.answer(text.as_deref());
+        }
         if let Some(size) = session.core().take_size() {
             // Without a terminal there is nobody who sees it.
             let _ = runspace.resize(size);
@@ -98,6 +104,11 @@ pub(super) async fn run(session: &Rc<Session>, mut runspace: Runspace) {
                         session.input_taken(current.id, count);
                     }
                 }
+                Event::Asked { text } => ask(session, current.as_ref(), text),
+                Event::AskedNoMore => {
+                    session.core().questions.close();
+                    session.changed();
+                }
                 Event::Free => {}
             },
             () = session.work() => {}
@@ -105,7 +116,8 @@ pub(super) async fn run(session: &Rc<Session>, mut runspace: Runspace) {
             () = until(paced) => {}
             () = until(step.map(|(at, _)| at)) => {
                 if let (Some(current), Some((_, step))) = (&mut current, step) {
-                    current.next_step = take_step(session, &mut runspace, step);
+                    let pause = current.kill_after.unwrap_or(ESCALATION);
+                    current.next_step = take_step(session, &mut runspace, step, pause);
                 }
             }
         }
@@ -150,6 +162,14 @@ fn type_in(session: &Session, runspace: &mut Runspace, current: &mut Current) ->
         }
     }
     false
+}
+
+/// Passes on what a program asks.
+fn ask(session: &Session, current: Option<&Current>, text: String) {
+    if let Some(current) = current {
+        session.core().questions.ask(current.id, text);
+        session.changed();
+    }
 }
 
 /// Lets what is on the terminal wait for a visitor who reads slowly. Says until when at most.
@@ -203,6 +223,7 @@ fn start(
         mut environment,
         timeout,
         agent,
+        kill_after,
     } = invocation;
     if let Some(size) = terminal {
         session.core().resize(size);
@@ -240,6 +261,7 @@ fn start(
         place,
         _agent: agent,
         next_step,
+        kill_after,
     })
 }
 
@@ -299,18 +321,36 @@ async fn settle(current: Option<Current>) {
     }
 }
 
-fn stop_if_wanted(session: &Session, runspace: &mut Runspace) {
-    match session.wanted() {
-        Some(Level::Interrupt) => runspace.interrupt(),
-        Some(Level::Terminate) => runspace.terminate(),
-        Some(Level::Kill) => runspace.kill(),
-        None => {}
+fn stop_if_wanted(session: &Session, runspace: &mut Runspace, current: Option<&mut Current>) {
+    let Some(level) = session.wanted() else {
+        return;
+    };
+    match level {
+        Level::Interrupt => runspace.interrupt(),
+        Level::Terminate => runspace.terminate(),
+        Level::Kill => runspace.kill(),
+    }
+    // One who asked for more than that needs not be waited for.
+    if let Some(current) = current
+        && let Some(pause) = current.kill_after
+    {
+        let at = Instant::now() + pause;
+        current.next_step = match level {
+            Level::Interrupt => Some((at, Step::Terminate)),
+            Level::Terminate => Some((at, Step::Kill)),
+            Level::Kill => None,
+        };
     }
 }
 
 /// A command whose time is up is asked politely, then firmly, then not at all.
-fn take_step(session: &Session, runspace: &mut Runspace, step: Step) -> Option<(Instant, Step)> {
-    let later = Instant::now() + ESCALATION;
+fn take_step(
+    session: &Session,
+    runspace: &mut Runspace,
+    step: Step,
+    pause: Duration,
+) -> Option<(Instant, Step)> {
+    let later = Instant::now() + pause;
     match step {
         Step::Interrupt => {
             session.core().invocations.time_out();

@@ -1,5 +1,7 @@
 //! Reading a submission's body.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use outlast_protocol::id::ClientId;
 use outlast_protocol::limits::MAX_SCRIPT;
@@ -33,7 +35,8 @@ pub(super) fn invocation(
         terminal: submit.terminal,
         environment: environment_of(words(environment)?)?,
         agent: client.filter(|_| submit.agent),
-        timeout: submit.timeout_ms.map(std::time::Duration::from_millis),
+        timeout: submit.timeout_ms.map(Duration::from_millis),
+        kill_after: submit.kill_after_ms.map(Duration::from_millis),
     })
 }
 

@@ -62,6 +62,7 @@ impl Runspace {
             self.prompt = None;
         }
         self.look_for_prompt(now);
+        self.look_for_question(now);
         if let Some(strays) = self.strays.as_mut()
             && strays.next <= now
             && !strays.act()
@@ -94,6 +95,7 @@ impl Runspace {
             .chain(strays)
             .chain(prompt)
             .chain(look)
+            .chain(self.asking.next_look())
             .min()
     }
 }

@@ -217,21 +217,35 @@ struct Opening {
 impl Opening {
     /// The script as one group: an error that skips a command then skips all that is left of it.
     fn group(&self, script: &[u8]) -> Vec<u8> {
-        let mut text = b"{ ".to_vec();
+        let grouped = commands(script) <= GROUPED;
+        let mut text = if grouped { b"{ ".to_vec() } else { Vec::new() };
         if self.lent {
             text.extend_from_slice(REFUSAL);
         }
         if self.resume {
             text.extend_from_slice(b"\\builtin eval \"$__outlast_resume\"; ");
         }
-        grouped(text, script)
+        if grouped {
+            return close(text, script);
+        }
+        text.extend_from_slice(script);
+        text
     }
 }
 
 /// What could not be lent ends the invocation.
 const REFUSAL: &[u8] = b"[[ -z $__outlast_refused ]] || { \\builtin printf %s \"$__outlast_refused\" >&2; \\builtin return 1; }; ";
 
-fn grouped(mut text: Vec<u8>, script: &[u8]) -> Vec<u8> {
+/// Commands of a group at most, roughly: bash walks through them by recursion, and 8 MiB of stack
+/// are used up by some 30 000. In a longer script an expansion error skips one command only.
+const GROUPED: usize = 8000;
+
+fn commands(script: &[u8]) -> usize {
+    let ends = script.iter().filter(|byte| matches!(byte, b'\n' | b';'));
+    ends.count()
+}
+
+fn close(mut text: Vec<u8>, script: &[u8]) -> Vec<u8> {
     if is_blank(script) {
         text.extend_from_slice(b":; ");
     }

@@ -5,6 +5,7 @@
 //! runs. An invocation's standard streams are FIFOs too, opened by path, so its children see
 //! descriptors 0, 1 and 2 and nothing else.
 
+mod asking;
 mod attend;
 mod bash;
 mod engine;
@@ -33,6 +34,7 @@ use bytes::Bytes;
 use outlast_protocol::outcome::ExitStatus;
 use rustix::process::Signal;
 
+use self::asking::Asking;
 use self::engine::{Engine, Job, Launch};
 pub use self::error::{OpenError, OpenFailure, StartError};
 use self::invocation::Invocation;
@@ -73,6 +75,7 @@ pub struct Runspace {
     strays: Option<Strays>,
     prompt: Option<Prompt>,
     visiting: Visiting,
+    asking: Asking,
     reads_terminal: bool,
     /// Whether the invocation has the terminal as its standard streams.
     on_terminal: bool,
@@ -107,6 +110,7 @@ impl Runspace {
             strays: None,
             prompt: None,
             visiting: Visiting::default(),
+            asking: Asking::default(),
             reads_terminal: true,
             on_terminal: false,
             ending: None,
@@ -228,6 +232,7 @@ impl Runspace {
         self.argv = matches!(start.command, Command::Argv(_));
         self.order(order)?;
         self.is_taken();
+        self.forget_questions();
         self.invocation = Some(invocation);
         Ok(())
     }
@@ -260,6 +265,7 @@ impl Runspace {
     }
 
     fn on_said(&mut self, bytes: Bytes) {
+        self.suspect_question(&bytes);
         self.events.push_back(Event::Pty(bytes));
         if self.is_running() && self.prompt.is_none() {
             self.prompt = Some(Prompt::suspected());
@@ -296,6 +302,7 @@ impl Runspace {
                     self.resume = resume;
                 } else if self.running() == Some(number) {
                     self.invocation = None;
+                    self.ask_no_more();
                     self.sweep();
                     self.resume = resume;
                     let status = if self.argv { signalled(status) } else { status };

@@ -87,6 +87,11 @@ pub enum Event {
     Free,
     /// So many bytes were typed on the terminal.
     Typed(usize),
+    /// A program of an invocation on pipes reads something from the terminal that is not shown;
+    /// what was said last. [`super::Runspace::answer`] types it.
+    Asked { text: String },
+    /// It was answered, or asks no more.
+    AskedNoMore,
     /// The shell itself is gone, with its real status. Nothing follows.
     Exited(ExitStatus),
 }

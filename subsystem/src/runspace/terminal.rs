@@ -31,6 +31,17 @@ pub(super) enum Turn {
     Fenced,
 }
 
+/// What becomes of the keys that are typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Echo {
+    /// They are shown.
+    On,
+    /// A line is read, and not shown.
+    Off,
+    /// Each is read by itself; whoever reads shows what it likes.
+    Raw,
+}
+
 pub(super) struct Terminal {
     master: AsyncFd<OwnedFd>,
     tail: VecDeque<u8>,
@@ -174,6 +185,21 @@ impl Terminal {
         // Not every sandbox has it.
         if let Ok(group) = rustix::termios::tcgetpgrp(master) {
             let _ = rustix::process::kill_process_group(group, signal);
+        }
+    }
+
+    /// What becomes of the keys that are typed.
+    pub(super) fn echo(&self) -> Echo {
+        let Ok(modes) = rustix::termios::tcgetattr(self.master.as_fd()) else {
+            return Echo::On;
+        };
+        let modes = modes.local_modes;
+        if modes.contains(LocalModes::ECHO) {
+            Echo::On
+        } else if modes.contains(LocalModes::ICANON) {
+            Echo::Off
+        } else {
+            Echo::Raw
         }
     }
 

@@ -13,6 +13,7 @@ struct Visitor {
     screen: String,
     left: Option<ExitStatus>,
     free: bool,
+    asked: Vec<String>,
     number: u64,
 }
 
@@ -29,6 +30,7 @@ impl Visitor {
             screen: String::new(),
             left: None,
             free: false,
+            asked: Vec::new(),
             number: 0,
         }
     }
@@ -58,7 +60,8 @@ impl Visitor {
                 self.left = Some(status);
             }
             Event::Free => self.free = true,
-            Event::Typed(_) => {}
+            Event::Asked { text } => self.asked.push(text),
+            Event::Typed(_) | Event::AskedNoMore => {}
             other => panic!("{other:?} with {:?}", self.screen),
         }
     }
@@ -390,4 +393,50 @@ async fn what_is_lent_is_given_back() {
     spec.environment = vec![(b"a b".to_vec(), b"2".to_vec())];
     let error = it.bench.runspace.start(&spec).unwrap_err();
     assert_eq!(error.to_string(), "\"a b\" is not the name of a variable");
+}
+
+#[tokio::test]
+async fn a_password_asked_for_on_the_terminal_is_a_question_and_nowhere_shown() {
+    let mut it = Visitor::new().await;
+    let script = "read -r -s -p 'Password: ' a </dev/tty 2>/dev/tty; read -r -s -p 'Again: ' b </dev/tty 2>/dev/tty; echo $a/$b; read -r c </dev/tty || echo none";
+    let spec = it.spec(Command::Script(script.into()));
+    let mut pipes = it.bench.start_spec(&spec);
+    for (prompt, answer) in [("Password: ", "secret one"), ("Again: ", "secret two")] {
+        while it.asked.last().map(String::as_str) != Some(prompt) {
+            it.step().await;
+        }
+        it.bench.runspace.answer(Some(answer));
+    }
+    pipes.read_until("secret one/secret two\n").await;
+    // What is shown while it is typed is no question.
+    it.bench.runspace.answer(Some("unasked"));
+    it.bench.runspace.type_in("\x04".into());
+    loop {
+        match it.bench.runspace.next_event().await {
+            Event::Completed { .. } => break,
+            event => it.take(event),
+        }
+    }
+    let (stdout, _) = pipes.read_to_end().await;
+    assert_eq!(stdout, b"secret one/secret two\nnone\n");
+    assert_eq!(it.asked.len(), 2, "{:?}", it.asked);
+    let shown = it.bench.runspace.pty_tail();
+    assert!(!String::from_utf8_lossy(&shown).contains("secret"));
+}
+
+#[tokio::test]
+async fn a_question_that_nobody_answers_is_the_end_of_the_file() {
+    let mut it = Visitor::new().await;
+    let script = "read -r -s -p 'Password: ' a </dev/tty 2>/dev/tty; echo $?";
+    let spec = it.spec(Command::Script(script.into()));
+    let mut pipes = it.bench.start_spec(&spec);
+    while it.asked.is_empty() {
+        it.step().await;
+    }
+    it.bench.runspace.answer(None);
+    while !matches!(
+        it.bench.runspace.next_event().await,
+        Event::Completed { .. }
+    ) {}
+    assert_eq!(pipes.read_to_end().await.0, b"1\n");
 }

@@ -14,6 +14,7 @@ use outlast_protocol::link::{AttachMode, Command as Kind, From, Source};
 use outlast_protocol::outcome::Outcome;
 use outlast_protocol::record::{RecordKind, Stream};
 use outlast_protocol::session::{Buffering, IdleTimeout};
+use rustix::process::{Pid, Signal, kill_process};
 use uuid::Uuid;
 
 /// A relay and our end of its link.
@@ -175,6 +176,23 @@ impl Places {
     }
 }
 
+impl Drop for Places {
+    /// No host outlives its test: they are known by the path of their session.
+    fn drop(&mut self) {
+        let path = self.sessions.path().as_os_str().as_encoded_bytes();
+        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+            let ours = std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| {
+                let mut words = line.split(|byte| *byte == 0);
+                words.any(|word| word.starts_with(path))
+            });
+            let pid = entry.file_name().to_str().and_then(|pid| pid.parse().ok());
+            if let (true, Some(pid)) = (ours, pid.and_then(Pid::from_raw)) {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+    }
+}
+
 /// A script to be run.
 pub(crate) fn submit(number: u128) -> Submit {
     Submit {
@@ -187,6 +205,7 @@ pub(crate) fn submit(number: u128) -> Submit {
         terminal: None,
         agent: false,
         timeout_ms: None,
+        kill_after_ms: None,
         wait: true,
         extensions: Vec::new(),
     }

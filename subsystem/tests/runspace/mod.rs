@@ -120,8 +120,13 @@ impl Bench {
 
     /// Runs what a caller has numbered.
     pub(crate) async fn run_spec(&mut self, start: &StartSpec) -> Ran {
-        let started = Started::new(self.runspace.start(start).unwrap());
+        let started = self.start_spec(start);
         self.ran(started, None).await
+    }
+
+    /// Starts what a caller has numbered.
+    pub(crate) fn start_spec(&mut self, start: &StartSpec) -> Started {
+        Started::new(self.runspace.start(start).unwrap())
     }
 
     pub(crate) async fn run_command(&mut self, command: Command, input: Option<&[u8]>) -> Ran {
@@ -184,7 +189,12 @@ impl Bench {
                     return Ok(status);
                 }
                 Event::Exited(status) => return Err(status),
-                Event::Pty(_) | Event::Left { .. } | Event::Free | Event::Typed(_) => {}
+                Event::Pty(_)
+                | Event::Left { .. }
+                | Event::Free
+                | Event::Typed(_)
+                | Event::Asked { .. }
+                | Event::AskedNoMore => {}
             }
         }
     }

@@ -615,6 +615,7 @@ impl Mux {
             timeout_ms: invoke
                 .timeout
                 .map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
+            kill_after_ms: None,
             wait: invoke.wait,
             extensions: Vec::new(),
         };

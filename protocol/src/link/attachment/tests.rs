@@ -17,6 +17,7 @@ fn submit(invocation: InvocationId) -> Submit {
         terminal: None,
         agent: false,
         timeout_ms: None,
+        kill_after_ms: None,
         wait: true,
         extensions: Vec::new(),
     }

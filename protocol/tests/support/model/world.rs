@@ -112,6 +112,7 @@ impl World {
                     terminal: None,
                     agent: false,
                     timeout_ms: None,
+                    kill_after_ms: None,
                     wait: true,
                     extensions: Vec::new(),
                 };

@@ -46,6 +46,8 @@ pub(super) struct Conversation {
     told: Option<SessionInfo>,
     /// Whether the agent's users had their turn.
     agent_spoke: bool,
+    /// The question that was passed on last, while it is open.
+    asked: Option<u32>,
     unfinished: Option<Unfinished>,
     over: bool,
 }
@@ -63,6 +65,7 @@ impl Conversation {
             inputs: BTreeMap::new(),
             told: None,
             agent_spoke: false,
+            asked: None,
             unfinished: None,
             over: false,
         }

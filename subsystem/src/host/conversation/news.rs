@@ -1,9 +1,9 @@
 //! What the client is told: replies, records, news.
 
 use bytes::Bytes;
-use outlast_protocol::id::{InvocationId, Seq};
+use outlast_protocol::id::{InvocationId, Lease, Seq};
 use outlast_protocol::link::to_client::{
-    CaughtUp, Changed, Ended, Record, StdinTaken, Stolen, ToClient,
+    CaughtUp, Changed, Ended, QuestionOver, Record, StdinTaken, Stolen, ToClient,
 };
 use outlast_protocol::session::Life;
 
@@ -35,6 +35,7 @@ impl Conversation {
         self.poll_input()
             .or_else(|| self.poll_agent(lease))
             .or_else(|| self.poll_readers())
+            .or_else(|| self.poll_question(lease))
             .or_else(|| self.poll_news())
             .or_else(|| self.poll_agent(lease))
     }
@@ -93,6 +94,29 @@ impl Conversation {
             }
         }
         None
+    }
+
+    /// What a program asks, for who holds the session.
+    fn poll_question(&mut self, lease: Lease) -> Option<(ToClient, Bytes)> {
+        let core = self.session.core();
+        let open = core.questions.open();
+        let open = open.filter(|_| core.holding.may_write(lease));
+        let number = open.map(|open| open.question);
+        if number == self.asked {
+            return None;
+        }
+        let message = match (open, self.asked) {
+            // One at a time: the last is over before the next is asked.
+            (_, Some(question)) => {
+                self.asked = None;
+                QuestionOver { question }.into()
+            }
+            (open, None) => {
+                self.asked = number;
+                open?.clone().into()
+            }
+        };
+        Some((message, Bytes::new()))
     }
 
     fn poll_news(&mut self) -> Option<(ToClient, Bytes)> {

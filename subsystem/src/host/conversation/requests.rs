@@ -142,6 +142,13 @@ impl Conversation {
             }
             ToHost::Submit(submit) => self.submit(lease, submit, body),
             ToHost::More(more) => return self.more(lease, &more, &body),
+            ToHost::Answer(answer) => {
+                let taken = self.session.core().questions.answer(answer);
+                if let Err(text) = taken {
+                    self.refuse(refused(0x1a, RefusalCode::BAD_REQUEST, text));
+                }
+                self.session.ring_work();
+            }
             ToHost::Resize(resize) => {
                 self.session.core().resize(resize.size);
                 self.session.ring_work();
