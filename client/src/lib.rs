@@ -6,3 +6,4 @@ pub mod mux;
 pub mod output;
 pub mod place;
 pub mod ssh;
+pub mod terminal;

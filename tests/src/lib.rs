@@ -54,5 +54,5 @@ pub use gate::Gate;
 pub use output::Output;
 pub use proxy::Proxy;
 pub use running::Running;
-pub use sshd::{Sshd, Subsystem};
+pub use sshd::{Sshd, Subsystem, Sudoer};
 pub use watermark::Watermark;

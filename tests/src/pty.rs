@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 
 use rustix::event::PollFlags;
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 use crate::deadline::Deadline;
 use crate::failure::show_if_failing;
@@ -26,6 +27,8 @@ pub struct OnPty {
     child: Child,
     terminal: File,
     pub screen: Transcript,
+    /// Rows and columns.
+    size: Mutex<(u16, u16)>,
     finished: bool,
 }
 
@@ -55,6 +58,7 @@ impl OnPty {
             command: shown,
             child,
             terminal,
+            size: Mutex::new((24, 80)),
             finished: false,
         }
     }
@@ -75,7 +79,27 @@ impl OnPty {
 
     pub fn resize(&self, rows: u16, columns: u16) -> &Self {
         resize(&self.terminal, rows, columns);
+        *self.size.lock().expect("nobody panics here") = (rows, columns);
         self
+    }
+
+    /// Waits until a terminal that shows everything so far looks like that: its lines, without
+    /// the blanks at their ends and the empty ones below.
+    #[track_caller]
+    pub fn expect_lines(&self, wanted: &str, looks: impl Fn(&[String]) -> bool) -> Vec<String> {
+        let (rows, columns) = *self.size.lock().expect("nobody panics here");
+        self.screen.wait_all(wanted, |bytes| {
+            let lines = lines(bytes, rows, columns);
+            looks(&lines).then_some(lines)
+        })
+    }
+
+    /// Whether keys are echoed and Ctrl-C is a signal, as a shell's user expects.
+    pub fn is_cooked(&self) -> bool {
+        let modes = tcgetattr(&self.terminal)
+            .expect("a pty has modes")
+            .local_modes;
+        modes.contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG)
     }
 
     pub fn pid(&self) -> u32 {
@@ -84,6 +108,12 @@ impl OnPty {
 
     #[track_caller]
     pub fn wait(mut self) -> Output {
+        self.ended()
+    }
+
+    /// Waits for the program's end; its terminal stays.
+    #[track_caller]
+    pub fn ended(&mut self) -> Output {
         let deadline = Deadline::usual();
         let pidfd = pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty());
         let ended = deadline.poll(pidfd.expect("our child is still ours"), PollFlags::IN);
@@ -131,6 +161,20 @@ fn on_controlling_terminal(command: &Command) -> Command {
     }
     wrapped.stdin(Stdio::null());
     wrapped
+}
+
+/// What a terminal of that size shows that was fed these bytes.
+pub fn lines(bytes: &[u8], rows: u16, columns: u16) -> Vec<String> {
+    let mut terminal = avt::Terminal::new(columns.into(), rows.into()).expect("a size");
+    terminal.feed(&*String::from_utf8_lossy(bytes));
+    let mut lines = terminal.screen().text();
+    for line in &mut lines {
+        line.truncate(line.trim_end().len());
+    }
+    while lines.last().is_some_and(String::is_empty) {
+        lines.pop();
+    }
+    lines
 }
 
 fn resize(terminal: &File, rows: u16, columns: u16) {

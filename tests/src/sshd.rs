@@ -2,6 +2,7 @@
 
 mod home;
 mod settings;
+mod sudoer;
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -18,6 +19,7 @@ use crate::transcript::Transcript;
 
 pub use home::{Home, NOISE};
 pub use settings::{Builder, Subsystem};
+pub use sudoer::Sudoer;
 
 /// Killed when dropped, with every connection and every session that was made through it.
 pub struct Sshd {

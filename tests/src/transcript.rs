@@ -82,6 +82,23 @@ impl Transcript {
         });
     }
 
+    /// Waits until all that has come makes sense to `find`.
+    pub fn wait_all<T>(&self, wanted: &str, find: impl Fn(&[u8]) -> Option<T>) -> T {
+        let deadline = Deadline::usual();
+        let mut state = self.lock();
+        loop {
+            if let Some(found) = find(&state.bytes) {
+                return found;
+            }
+            assert!(
+                !state.ended,
+                "{}",
+                self.complaint(&state, "ended without", wanted)
+            );
+            state = self.wait_for_change(state, deadline, wanted);
+        }
+    }
+
     /// Waits until `count` bytes have come in all.
     pub fn wait_len(&self, count: usize) {
         let deadline = Deadline::usual();

@@ -1,10 +1,14 @@
 //! Asking the user, on the terminal, one question at a time.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
-use std::sync::Mutex;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex};
 
 use outlast_protocol::control::to_cli::Question;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use crate::output::clean;
@@ -19,20 +23,29 @@ pub(super) struct Asker {
 }
 
 impl Asker {
-    /// Asks for every field; none if nobody can be asked.
-    pub(super) async fn ask(&self, computer: &str, question: &Question) -> Option<Vec<String>> {
+    /// Asks for every field; none if nobody can be asked. Dropped, it stops asking.
+    pub(super) async fn ask(
+        self: Arc<Self>,
+        computer: String,
+        question: Question,
+    ) -> Option<Vec<String>> {
         let _turn = self.turn.lock().await;
-        let computer = clean(computer);
+        let computer = clean(&computer);
         let text = clean(&question.text);
-        let fields = question.fields.clone();
-        let asked = tokio::task::spawn_blocking(move || ask(&computer, &text, &fields));
+        let (withdrawn, _asking) = pipe_with(PipeFlags::CLOEXEC).ok()?;
+        let fields = question.fields;
+        let asked = tokio::task::spawn_blocking(move || ask(&computer, &text, &fields, &withdrawn));
         asked.await.ok()?.ok()
     }
 }
 
-fn ask(computer: &str, text: &str, fields: &[(String, bool)]) -> io::Result<Vec<String>> {
+fn ask(
+    computer: &str,
+    text: &str,
+    fields: &[(String, bool)],
+    withdrawn: &OwnedFd,
+) -> io::Result<Vec<String>> {
     let mut terminal = File::options().read(true).write(true).open("/dev/tty")?;
-    let mut reader = BufReader::new(terminal.try_clone()?);
     writeln!(terminal, "{computer}: {text}")?;
     let mut answers = Vec::new();
     for (prompt, shown) in fields {
@@ -42,18 +55,48 @@ fn ask(computer: &str, text: &str, fields: &[(String, bool)]) -> io::Result<Vec<
         } else {
             Some(Silence::begin(&terminal)?)
         };
-        let mut answer = String::new();
-        let count = reader.read_line(&mut answer);
-        if silence.is_some() {
+        let answer = read_line(&mut terminal, withdrawn);
+        if silence.is_some() || answer.is_err() {
             writeln!(terminal)?;
         }
         drop(silence);
-        if count? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        answers.push(answer.trim_end_matches(['\r', '\n']).to_owned());
+        answers.push(answer?);
     }
     Ok(answers)
+}
+
+/// A line from the terminal, without its end; an error when nobody wants to know any more.
+fn read_line(terminal: &mut File, withdrawn: &OwnedFd) -> io::Result<String> {
+    let mut line = Vec::new();
+    let mut piece = [0; 4096];
+    loop {
+        let mut ready = [
+            PollFd::new(&*terminal, PollFlags::IN),
+            PollFd::new(withdrawn, PollFlags::IN),
+        ];
+        match poll(&mut ready, None) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let [typed, over] = ready.map(|one| !one.revents().is_empty());
+        if over {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        if !typed {
+            continue;
+        }
+        let count = terminal.read(&mut piece)?;
+        line.extend_from_slice(piece.get(..count).unwrap_or_default());
+        match line.last() {
+            Some(b'\n') => break,
+            None => return Err(io::ErrorKind::UnexpectedEof.into()),
+            // The end of the file behind a beginning sends that.
+            Some(_) if count == 0 => break,
+            Some(_) => {}
+        }
+    }
+    let line = String::from_utf8(line).map_err(|_| io::ErrorKind::InvalidData)?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// Echo stays off while this lives.

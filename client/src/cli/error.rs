@@ -37,7 +37,9 @@ pub enum Error {
     #[error("cannot read {}: {source}", .path.display())]
     Script { path: PathBuf, source: io::Error },
     /// The text to run does not fit.
-    #[error("the script with its arguments has {0} bytes; {MAX_SCRIPT} are the limit")]
+    #[error(
+        "the script with its arguments and variables has {0} bytes; {MAX_SCRIPT} are the limit"
+    )]
     ScriptTooLong(usize),
     /// The mux, or the remote end through it, refused.
     #[error("{}", .0.message)]

@@ -1,5 +1,7 @@
 //! `outlast get`.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use outlast_protocol::control::session::Session;
 use outlast_protocol::control::to_mux::Select;
 
@@ -8,9 +10,10 @@ use super::args::GetArgs;
 use super::choose::{instance_fits, name_fits};
 use super::error::Error;
 use super::parallel::{each, throttle};
-use super::request::{Reply, conclude, request};
+use super::request::{Reply, conclude_in, request};
 use super::selection::enumerate;
 use super::target::targets;
+use crate::output::table;
 
 /// Lists sessions.
 pub(super) async fn get(client: &Client, args: GetArgs) -> Result<u8, Error> {
@@ -36,7 +39,13 @@ pub(super) async fn get(client: &Client, args: GetArgs) -> Result<u8, Error> {
             sessions.retain(|session| wanted(&args, session));
         }
     }
-    conclude(client, replies, true)
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now_ms = since_1970.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0));
+    let table = |sessions: &[Session]| match args.verbose {
+        true => table::activities(sessions, now_ms),
+        false => table::sessions(sessions),
+    };
+    conclude_in(client, replies, Some(table))
 }
 
 fn wanted(args: &GetArgs, session: &Session) -> bool {

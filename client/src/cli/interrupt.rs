@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::asker::restore_terminal;
 use super::error::Error;
 use super::exit;
+use crate::terminal::raw;
 
 /// A second Ctrl-C within this time leaves.
 const SECOND: Duration = Duration::from_secs(2);
@@ -27,6 +28,7 @@ pub(super) struct Wish {
 #[derive(Clone, Debug)]
 pub(super) struct Interrupts {
     wish: watch::Receiver<Wish>,
+    wishes: watch::Sender<Wish>,
     caught: Arc<AtomicBool>,
 }
 
@@ -40,16 +42,25 @@ impl Interrupts {
             terminate: listen(SignalKind::terminate())?,
             hangup: listen(SignalKind::hangup())?,
             caught: Arc::clone(&caught),
-            sender,
+            sender: sender.clone(),
         };
         tokio::spawn(listener.run());
-        Ok(Self { wish, caught })
+        Ok(Self {
+            wish,
+            wishes: sender,
+            caught,
+        })
     }
 
     /// Hears of Ctrl-C, once somebody has taken it over.
     #[must_use]
     pub(super) fn listen(&self) -> watch::Receiver<Wish> {
         self.wish.clone()
+    }
+
+    /// The user has typed the keys that leave.
+    pub(super) fn leave(&self) {
+        self.wishes.send_modify(|wish| wish.leave = true);
     }
 
     /// Takes Ctrl-C over.
@@ -102,5 +113,6 @@ impl Listener {
 
 fn go(code: u8) {
     restore_terminal();
+    raw::restore();
     std::process::exit(code.into());
 }

@@ -15,21 +15,24 @@ use uuid::Uuid;
 
 use super::Client;
 use super::args::{Form, InvokeArgs};
-use super::conversation::{Ask, Conversation};
+use super::ask::Ask;
+use super::conversation::Conversation;
 use super::error::Error;
 use super::exit::{self, Ending};
 use super::interrupt::Wish;
 use super::new::blank;
 use super::parallel::{each, throttle};
+use super::report::{Report, conclude};
 use super::request::{hold, request};
 use super::selection::select;
 use super::stdin::copies;
 use super::submission::Submission;
 use super::target::{surroundings, targets};
-use crate::output::json::{self, ResultObject};
-use crate::output::session::SessionObject;
+use super::tty::{NO_SIZE, Tty, detach_keys};
+use crate::output::json;
 use crate::output::sink::Sink;
-use crate::output::table;
+use crate::terminal::detach::DetachKeys;
+use crate::terminal::raw;
 
 /// How long the end of a session that was made for the command may take.
 const ENDING: Duration = Duration::from_secs(10);
@@ -51,18 +54,12 @@ struct Plan {
     args: InvokeArgs,
     submission: Submission,
     stdin: bool,
+    /// Whether standard input is what is typed on a terminal that the command gets.
+    keys: bool,
+    detach: DetachKeys,
     several: bool,
     /// Of those who make sessions.
     turn: Mutex<()>,
-}
-
-/// How it went in one place.
-struct Report {
-    computer: String,
-    ending: Ending,
-    error: Option<Error>,
-    result: ResultObject,
-    left: Vec<Session>,
 }
 
 /// Runs a command in sessions.
@@ -79,11 +76,25 @@ pub(super) async fn invoke(client: &Client, args: InvokeArgs) -> Result<u8, Erro
         .file
         .as_ref()
         .is_some_and(|path| path.as_os_str() == "-");
-    let stdin =
-        !(args.no_stdin || args.disconnected || from_script || std::io::stdin().is_terminal());
+    let typed = std::io::stdin().is_terminal();
+    let table = client.form == Form::Table;
+    // Keys are read when the command has the terminal; until then they are ours.
+    let keys = args.tty && typed && table && !args.no_stdin;
+    let stdin = keys || !(args.no_stdin || args.disconnected || from_script || typed);
+    if args.tty && places.len() > 1 {
+        return Err(Error::usage(
+            format!("--tty is for one session, not {}", places.len()),
+            "leave it out, or name one session",
+        ));
+    }
+    let agent = args.forward_agent;
+    if agent && surroundings().agent_socket.is_none() {
+        return Err(no_agent());
+    }
+    let detach = detach_keys(args.detach_keys.as_ref())?;
     let throttle = throttle(args.throttle);
     let mut inputs: Vec<Option<Receiver<Bytes>>> = places.iter().map(|_| None).collect();
-    if stdin {
+    if stdin && !keys {
         let copies = copies(places.len(), Arc::clone(&throttle));
         let copies = copies.map_err(|source| Error::System {
             action: "cannot read standard input",
@@ -96,6 +107,8 @@ pub(super) async fn invoke(client: &Client, args: InvokeArgs) -> Result<u8, Erro
         args,
         submission,
         stdin,
+        keys,
+        detach,
         several,
         turn: Mutex::default(),
     });
@@ -108,10 +121,11 @@ pub(super) async fn invoke(client: &Client, args: InvokeArgs) -> Result<u8, Erro
     let mut told = false;
     loop {
         tokio::select! {
-            reports = &mut all => return conclude(client, &plan, reports),
+            reports = &mut all => return conclude(client, plan.several, plan.args.disconnected, reports),
             Ok(()) = wishes.changed() => {
                 let Wish { leave, .. } = *wishes.borrow_and_update();
                 if leave {
+                    raw::restore();
                     return leave_running(client, &places).await;
                 }
                 if !told {
@@ -123,6 +137,14 @@ pub(super) async fn invoke(client: &Client, args: InvokeArgs) -> Result<u8, Erro
             }
         }
     }
+}
+
+/// What is wrong with -A where there is no agent.
+pub(super) fn no_agent() -> Error {
+    Error::usage(
+        "-A lends the SSH agent of this computer, and SSH_AUTH_SOCK names none",
+        "start one with `eval $(ssh-agent)`, or leave -A out",
+    )
 }
 
 async fn places(client: &Client, args: &InvokeArgs) -> Result<Vec<Where>, Error> {
@@ -224,6 +246,17 @@ async fn run_in(
     let patience = plan.args.reconnect_for;
     let mut conversation = Conversation::new(client, session, ask, sink, patience);
     conversation.input = input;
+    if plan.args.tty {
+        match Tty::new(plan.detach.clone(), plan.keys) {
+            Ok(tty) => conversation.tty = Some(tty),
+            Err(error) => {
+                return (
+                    Report::failed(conversation.session.computer_name, error),
+                    false,
+                );
+            }
+        }
+    }
     let told = conversation.run().await;
     let Conversation {
         session,
@@ -271,12 +304,16 @@ impl Plan {
             instance,
             invocation,
             command: self.submission.command.clone(),
-            environment_len: 0,
+            environment_len: self.submission.environment_len,
             arguments_len: self.submission.arguments_len,
             more_len: 0,
             stdin: self.stdin,
-            terminal: None,
-            agent: false,
+            // The size is that of the moment at which it is sent.
+            terminal: self
+                .args
+                .tty
+                .then(|| crate::terminal::size::now().unwrap_or(NO_SIZE)),
+            agent: self.args.forward_agent,
             timeout_ms: self
                 .args
                 .timeout
@@ -302,77 +339,6 @@ impl Plan {
             Form::Table => Sink::Raw,
         }
     }
-}
-
-impl Report {
-    fn failed(computer: String, error: Error) -> Self {
-        Self {
-            ending: Ending::Failed(error.kind()),
-            result: ResultObject {
-                computer_name: computer.clone(),
-                outcome: json::failure(error.kind()),
-                error: Some(error.to_string()),
-                ..ResultObject::default()
-            },
-            computer,
-            error: Some(error),
-            left: Vec::new(),
-        }
-    }
-
-    fn cancelled(computer: String) -> Self {
-        Self {
-            ending: Ending::Done(Some(outlast_protocol::outcome::Outcome::NeverRan)),
-            result: ResultObject {
-                computer_name: computer.clone(),
-                outcome: "cancelled",
-                ..ResultObject::default()
-            },
-            computer,
-            error: None,
-            left: Vec::new(),
-        }
-    }
-}
-
-fn conclude(client: &Client, plan: &Plan, reports: Vec<Report>) -> Result<u8, Error> {
-    let mut endings = Vec::new();
-    let mut results = Vec::new();
-    let mut left = Vec::new();
-    let mut started = Vec::new();
-    let mut broken_pipe = None;
-    for report in reports {
-        match report.error {
-            Some(error @ Error::BrokenPipe) => broken_pipe = Some(error),
-            Some(error) => {
-                let computer = plan.several.then_some(report.computer.as_str());
-                client.output.error(computer, &error);
-            }
-            None => {}
-        }
-        endings.push(report.ending);
-        let invocation = report.result.invocation_id.clone();
-        started.extend(
-            report
-                .left
-                .iter()
-                .map(|session| SessionObject::started(session, invocation.as_deref())),
-        );
-        results.push(report.result);
-        left.extend(report.left);
-    }
-    if let Some(error) = broken_pipe {
-        return Err(error);
-    }
-    match (client.form, plan.args.disconnected) {
-        (Form::Json, true) => client.output.result(&json::document(&started))?,
-        (Form::Json, false) => client.output.result(&json::document(&results))?,
-        (Form::Table, true) if !client.output.is_quiet() => {
-            client.output.result(&table::sessions(&left))?;
-        }
-        _ => {}
-    }
-    Ok(exit::code(&endings))
 }
 
 /// Lets go of the sessions and says how to come back.

@@ -1,6 +1,8 @@
 //! The command line: parse, do, say what went wrong once, leave with the right code.
 
+mod absence;
 pub mod args;
+mod ask;
 mod asker;
 mod choose;
 mod completions;
@@ -8,23 +10,31 @@ mod connect;
 mod conversation;
 mod disconnect;
 pub mod duration;
+mod enter;
 pub mod error;
 pub mod exit;
+mod front;
 mod get;
 mod help;
 mod interrupt;
 mod invoke;
+mod keystrokes;
 mod mux;
 mod new;
 mod parallel;
+mod questioning;
 mod receive;
 mod remove;
+mod report;
 mod request;
 mod selection;
 mod stdin;
 mod submission;
 mod target;
+mod tty;
+mod variables;
 mod version;
+mod visit;
 
 use std::sync::Arc;
 
@@ -114,6 +124,7 @@ async fn dispatch(cli: Cli, output: Output) -> Result<u8, Error> {
         Verb::New(args) => new::new(&client, args).await,
         Verb::Get(args) => get::get(&client, args).await,
         Verb::Invoke(args) => invoke::invoke(&client, args).await,
+        Verb::Enter(args) => enter::enter(&client, args).await,
         Verb::Disconnect(args) => disconnect::disconnect(&client, args).await,
         Verb::Connect(args) => connect::connect(&client, args).await,
         Verb::Receive(args) => receive::receive(&client, args).await,

@@ -4,7 +4,8 @@ use outlast_protocol::control::to_mux::Receive;
 
 use super::Client;
 use super::args::{Form, ReceiveArgs};
-use super::conversation::{Ask, Conversation};
+use super::ask::Ask;
+use super::conversation::Conversation;
 use super::error::Error;
 use super::exit::{self, Ending};
 use super::selection::select;

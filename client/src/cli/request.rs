@@ -1,5 +1,7 @@
 //! One request that is answered with sessions.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use outlast_protocol::control::session::{Session, State};
 use outlast_protocol::control::to_cli::{Question, ToCli};
@@ -81,7 +83,8 @@ pub(super) async fn answer(
     question: &Question,
     connection: &mut Connection,
 ) -> Result<(), Error> {
-    let texts = client.asker.ask(computer, question).await;
+    let asker = Arc::clone(&client.asker);
+    let texts = asker.ask(computer.to_owned(), question.clone()).await;
     let question = question.question;
     connection.send(Answer { question, texts }, Bytes::new())
 }
@@ -94,6 +97,15 @@ pub(super) fn unexpected(expected: &str, got: &ToCli) -> Error {
 
 /// Shows what came of a verb on all its targets; the exit code.
 pub(super) fn conclude(client: &Client, replies: Vec<Reply>, show: bool) -> Result<u8, Error> {
+    conclude_in(client, replies, show.then_some(table::sessions))
+}
+
+/// The same with a table of another kind, or with none.
+pub(super) fn conclude_in(
+    client: &Client,
+    replies: Vec<Reply>,
+    table: Option<impl Fn(&[Session]) -> String>,
+) -> Result<u8, Error> {
     let several = replies.len() > 1;
     let mut sessions = Vec::new();
     let mut failures = Vec::new();
@@ -112,10 +124,10 @@ pub(super) fn conclude(client: &Client, replies: Vec<Reply>, show: bool) -> Resu
     }
     sessions.sort_by_key(|session| session.id);
     sessions.dedup();
-    match client.form {
-        Form::Json => client.output.result(&json::sessions(&sessions))?,
-        _ if show => {
-            client.output.result(&table::sessions(&sessions))?;
+    match (client.form, table) {
+        (Form::Json, _) => client.output.result(&json::sessions(&sessions))?,
+        (_, Some(table)) => {
+            client.output.result(&table(&sessions))?;
             for session in sessions.iter().filter(|it| it.state == State::Broken) {
                 client
                     .output

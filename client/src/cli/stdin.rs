@@ -31,6 +31,13 @@ pub(super) fn copies(
     Ok(receivers)
 }
 
+/// What is typed on standard input, for one session.
+pub(super) fn keys() -> std::io::Result<Receiver<Bytes>> {
+    let mut receivers = copies(1, Arc::new(Semaphore::new(0)))?;
+    let none = || std::io::Error::other("no keys");
+    receivers.pop().ok_or_else(none)
+}
+
 struct Copier {
     senders: Vec<Sender<Bytes>>,
     throttle: Arc<Semaphore>,

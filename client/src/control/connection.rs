@@ -127,10 +127,18 @@ impl Connection {
 
     /// Writes what is queued and does not return, so that it can stand in for [`Self::next`]
     /// while nothing may be read.
-    pub async fn write_only(&mut self) -> Infallible {
+    async fn write_only(&mut self) -> Infallible {
         // A broken connection shows when it is read again.
         let _ = self.stream.flush().await;
         std::future::pending().await
+    }
+
+    /// The next message; while none may be read, only writes. Cancel-safe.
+    pub async fn next_if(&mut self, may: bool) -> Result<Option<(ToCli, Bytes)>, Error> {
+        if may {
+            return self.next().await;
+        }
+        match self.write_only().await {}
     }
 
     /// Writes what is queued and waits for a message; `None` when the mux is gone. Cancel-safe.

@@ -44,7 +44,7 @@ impl Early {
         let input = self.input.saturating_add(body.len() as u64);
         let few = self.messages.len() < MAX_EARLY && input <= STDIN_WINDOW;
         match message {
-            ToMux::Stdin(_) | ToMux::StdinEnd(_) | ToMux::Cancel(_) if few => {
+            ToMux::Stdin(_) | ToMux::StdinEnd(_) | ToMux::Cancel(_) | ToMux::Resize(_) if few => {
                 self.input = input;
                 self.messages.push_back((message, body));
                 Ok(())
@@ -121,6 +121,12 @@ impl Caller {
         ToMux::decode(&frame).map_err(|error| Failure::internal(error.to_string()).into())
     }
 
+    /// A number for a question that this connection has not had.
+    pub(super) fn number(&mut self) -> u32 {
+        self.questions = self.questions.saturating_add(1);
+        self.questions
+    }
+
     /// Sends sessions of the list.
     pub(super) fn sessions(&mut self, mux: &Mux, instances: &[InstanceId]) {
         let views: Vec<Session> = {
@@ -170,9 +176,8 @@ impl Caller {
             tokio::select! {
                 result = &mut work => break result,
                 Some(pending) = questions.recv(), if waiting.is_none() => {
-                    self.questions = self.questions.saturating_add(1);
                     let mut question = pending.question.clone();
-                    question.question = self.questions;
+                    question.question = self.number();
                     self.send(&ToCli::Question(question), Bytes::new());
                     waiting = Some(pending);
                 }

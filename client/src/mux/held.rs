@@ -1,6 +1,11 @@
 //! A session this client holds: what is wanted of it, whatever its link is doing.
 
+mod agent;
+mod converse;
+mod questions;
 mod reader;
+mod status;
+mod terminal;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -13,43 +18,21 @@ use outlast_protocol::id::{InstanceId, InvocationId, ReaderId, Seq};
 use outlast_protocol::limits::{DEFAULT_CREDIT, MAX_OUTCOMES};
 use outlast_protocol::link::attachment::Attachment;
 use outlast_protocol::link::refusal::Refused;
-use outlast_protocol::link::to_client::{StdinTaken, Submitted, ToClient};
+use outlast_protocol::link::to_client::{StdinTaken, Submitted};
 use outlast_protocol::link::to_host::{Detach, End, ReaderOpen, Submit};
 use outlast_protocol::link::{AttachMode, From, Level, Source};
-use outlast_protocol::session::{End as Ending, Holder, IdleTimeout, Life, SessionInfo};
-use outlast_rendezvous::failpoint;
+use outlast_protocol::session::{IdleTimeout, SessionInfo};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
+use self::agent::Agent;
+pub(super) use self::agent::Lending;
+use self::questions::Questions;
+pub(super) use self::questions::{Asked, Listening};
 pub(super) use self::reader::{Heard, Reader};
-use super::failure::Failure;
+use self::status::over_by;
+pub(super) use self::status::{Over, Status};
+pub(super) use self::terminal::Showing;
 use super::feeding::{Feeders, Feeding};
-use super::wire::{Wire, WireError};
-
-/// How the session's link is doing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Status {
-    /// It is up.
-    Up,
-    /// It is lost and being re-established: why.
-    Down(String),
-    /// This client does not hold the session any more.
-    Over(Over),
-}
-
-/// Why a client does not hold a session any more.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Over {
-    /// It let go.
-    Detached,
-    /// Another client took it.
-    Stolen(Holder),
-    /// The session is over.
-    Ended(Ending),
-    /// Its host process is gone: why.
-    Broken(String),
-    /// It cannot be had back.
-    Lost(Failure),
-}
 
 type Answer = oneshot::Sender<Result<Submitted, Refused>>;
 
@@ -64,6 +47,10 @@ struct Inner {
     // Several where the same invocation was submitted again from another terminal.
     answers: BTreeMap<InvocationId, Vec<Answer>>,
     feeders: Feeders,
+    questions: Questions,
+    agent: Agent,
+    /// How many command lines show the session's terminal.
+    shown: usize,
     refusals: Option<oneshot::Sender<Refused>>,
     /// Whether somebody wants to let go, and was not refused.
     leaving: bool,
@@ -105,6 +92,9 @@ impl Held {
             had_own: VecDeque::new(),
             answers: BTreeMap::new(),
             feeders: Feeders::default(),
+            questions: Questions::default(),
+            agent: Agent::default(),
+            shown: 0,
             refusals: None,
             leaving: false,
             info: info.clone(),
@@ -283,26 +273,27 @@ impl Held {
         only: Option<InvocationId>,
         skip: Vec<(InvocationId, Seq)>,
     ) -> Reader {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        let open = ReaderOpen {
-            reader: ReaderId(0),
-            source: Source::Log,
-            from,
+        let reader = self.open(ReaderOpen {
             only,
             skip,
-            credit: DEFAULT_CREDIT,
-            owed: 0,
-        };
-        let mut inner = self.inner.borrow_mut();
-        let id = inner.attachment.open_reader(open);
-        inner.readers.insert(id, sender);
+            ..from_everything(Source::Log, from)
+        });
         if let Some(invocation) = only {
-            inner.own.insert(id, invocation);
+            let mut inner = self.inner.borrow_mut();
+            inner.own.insert(reader.id, invocation);
             inner.had_own.push_back(invocation);
             if inner.had_own.len() > MAX_OUTCOMES {
                 inner.had_own.pop_front();
             }
         }
+        reader
+    }
+
+    fn open(self: &Rc<Self>, open: ReaderOpen) -> Reader {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let mut inner = self.inner.borrow_mut();
+        let id = inner.attachment.open_reader(open);
+        inner.readers.insert(id, sender);
         drop(inner);
         self.wake.notify_one();
         Reader {
@@ -356,13 +347,19 @@ impl Held {
         inner.answers.clear();
         inner.feeders.clear();
         inner.readers.clear();
+        inner.questions.clear();
+        inner.agent.hang_up();
         drop(inner);
         self.status.send_replace(Status::Over(over));
     }
 
     /// The link is lost.
     pub(super) fn link_down(&self, reason: String) {
-        self.inner.borrow_mut().attachment.link_down();
+        let mut inner = self.inner.borrow_mut();
+        inner.attachment.link_down();
+        // Connections to the agent belong to the link.
+        inner.agent.hang_up();
+        drop(inner);
         self.status.send_replace(Status::Down(reason));
     }
 
@@ -375,143 +372,20 @@ impl Held {
         drop(inner);
         self.status.send_replace(Status::Up);
     }
+}
 
-    /// Uses a link until it breaks or the session is not held any more. `changed` is called when
-    /// the session's description changes.
-    pub(super) async fn converse(
-        &self,
-        wire: &mut Wire,
-        changed: &dyn Fn(&SessionInfo),
-    ) -> Result<Over, WireError> {
-        let mut ended = over_by(&self.info());
-        loop {
-            while let Some((message, body)) = self.poll_message() {
-                wire.send(&message, body)?;
-            }
-            // Once the session is over, only what is still wanted of it keeps the link. A
-            // removal is done when the host closes the link: then nothing of it is left.
-            if let Some(over) = &ended
-                && *over != Over::Ended(Ending::Removed)
-                && !self.is_wanted()
-            {
-                wire.send(&Detach { idle_timeout: None }.into(), Bytes::new())?;
-                let _ = wire.flush().await;
-                return Ok(over.clone());
-            }
-            tokio::select! {
-                message = wire.next() => {
-                    let (message, body) = match message {
-                        Err(WireError::Ended | WireError::Io(_)) if self.is_done(&ended) => {
-                            return Ok(ended.unwrap_or(Over::Detached));
-                        }
-                        other => other?,
-                    };
-                    match message {
-                        ToClient::Detached(last) => {
-                            self.inner.borrow_mut().info = last.info.clone();
-                            changed(&last.info);
-                            return Ok(Over::Detached);
-                        }
-                        ToClient::Stolen(stolen) => return Ok(Over::Stolen(stolen.by)),
-                        ToClient::Ended(end) => {
-                            self.inner.borrow_mut().info.life = Life::Ended(end.end.clone());
-                            ended = Some(Over::Ended(end.end));
-                        }
-                        other => self.take(other, body, changed),
-                    }
-                }
-                () = self.wake.notified() => {}
-            }
-        }
-    }
-
-    /// Whether a link that breaks now is not needed again: whoever still reads has to get the rest.
-    fn is_done(&self, over: &Option<Over>) -> bool {
-        match over {
-            Some(Over::Ended(Ending::Removed)) => true,
-            Some(_) => !self.is_wanted(),
-            None => false,
-        }
-    }
-
-    /// Whether anybody still waits for something of the link.
-    fn is_wanted(&self) -> bool {
-        let inner = self.inner.borrow();
-        !inner.readers.is_empty() || !inner.answers.is_empty()
-    }
-
-    fn poll_message(&self) -> Option<(outlast_protocol::link::to_host::ToHost, Bytes)> {
-        self.inner.borrow_mut().attachment.poll_message()
-    }
-
-    fn take(&self, message: ToClient, body: Bytes, changed: &dyn Fn(&SessionInfo)) {
-        let mut inner = self.inner.borrow_mut();
-        match message {
-            ToClient::Submitted(submitted) => {
-                failpoint::reach("mux.submitted");
-                inner.attachment.submitted(&submitted);
-                let answers = inner.answers.remove(&submitted.invocation);
-                for answer in answers.into_iter().flatten() {
-                    let _ = answer.send(Ok(submitted.clone()));
-                }
-            }
-            ToClient::StdinTaken(taken) => {
-                inner.attachment.stdin_taken(&taken);
-                inner.feeders.tell(taken);
-            }
-            ToClient::Record(record) => {
-                failpoint::reach("mux.record");
-                if inner.attachment.accept(&record, body.len())
-                    && let Some(reader) = inner.readers.get(&record.reader)
-                {
-                    let _ = reader.send(Heard::Record(record, body));
-                }
-            }
-            ToClient::CaughtUp(caught) => {
-                let last = inner.info.life != Life::Live;
-                if let Some(reader) = inner.readers.get(&caught.reader) {
-                    let heard = Heard::CaughtUp {
-                        next: caught.next,
-                        active: caught.active,
-                        last,
-                    };
-                    let _ = reader.send(heard);
-                }
-            }
-            ToClient::Changed(news) => {
-                inner.info = news.info.clone();
-                drop(inner);
-                changed(&news.info);
-            }
-            ToClient::Refused(refused) => inner.refused(refused),
-            // Replies to requests of other channels, and what a newer host may volunteer.
-            _ => {}
-        }
+/// A reader of all of a log.
+fn from_everything(source: Source, from: From) -> ReaderOpen {
+    ReaderOpen {
+        reader: ReaderId(0),
+        source,
+        from,
+        only: None,
+        skip: Vec::new(),
+        credit: DEFAULT_CREDIT,
+        owed: 0,
     }
 }
 
-impl Inner {
-    fn refused(&mut self, refused: Refused) {
-        let about = refused.about.map(InvocationId);
-        let answers = about.and_then(|invocation| self.answers.remove(&invocation));
-        if let (Some(invocation), Some(answers)) = (about, answers) {
-            self.attachment.refused(invocation);
-            for answer in answers {
-                let _ = answer.send(Err(refused.clone()));
-            }
-        } else if let Some(waiting) = self.refusals.take() {
-            // It stays, also when its link is lost later.
-            self.leaving = false;
-            let _ = waiting.send(refused);
-        }
-    }
-}
-
-/// Why a session of that description cannot be asked anything.
-fn over_by(info: &SessionInfo) -> Option<Over> {
-    match &info.life {
-        Life::Live => None,
-        Life::Ended(end) => Some(Over::Ended(end.clone())),
-        Life::Broken(reason) => Some(Over::Broken(reason.clone())),
-    }
-}
+#[cfg(test)]
+pub(super) mod tests;

@@ -75,6 +75,18 @@ pub(super) async fn hold_to_write(
     instance: InstanceId,
     surroundings: Surroundings,
 ) -> Result<Rc<Held>, Stop> {
+    let held = hold_for_now(mux, caller, instance, surroundings).await?;
+    held.kept.set(true);
+    Ok(held)
+}
+
+/// The same, without a say in whether it stays held afterwards.
+pub(super) async fn hold_for_now(
+    mux: &Rc<Mux>,
+    caller: &mut Caller,
+    instance: InstanceId,
+    surroundings: Surroundings,
+) -> Result<Rc<Held>, Stop> {
     let held = mux.held.borrow().contains_key(&instance);
     if !held && mux.watched(instance).is_some() {
         return Err(only_watched(mux, instance).into());

@@ -16,10 +16,11 @@ use outlast_rendezvous::failpoint;
 use tokio::time::Instant;
 
 use super::Mux;
+use super::asking::Asking;
 use super::caller::{Caller, Stop};
 use super::failure::Failure;
 use super::feeding::Feeding;
-use super::held::{Heard, Held, Over, Reader};
+use super::held::{Heard, Held, Lending, Over, Reader, Showing};
 use super::hold::{hold_to_write, leave, lost, name_of};
 use super::patience::{ENOUGH, at, gave_up, link_changed, patience};
 
@@ -31,13 +32,7 @@ pub(super) async fn run(
     body: Bytes,
 ) -> Result<(), Stop> {
     if body.len() > MAX_SCRIPT {
-        let message = format!(
-            "the script has {} bytes; the limit is {MAX_SCRIPT}",
-            body.len()
-        );
-        return Err(Failure::usage(message)
-            .hint("send it as standard input of `bash -s`")
-            .into());
+        return Err(too_long(body.len()).into());
     }
     let instance = request.instance;
     // What it had of a mux that is lost is noted first: another client may hold the session now,
@@ -60,6 +55,14 @@ pub(super) async fn run(
     }
     foreground.put_away();
     done
+}
+
+/// The failure of a command whose body has so many bytes.
+pub(super) fn too_long(length: usize) -> Failure {
+    Failure::usage(format!(
+        "the script has {length} bytes; the limit is {MAX_SCRIPT}"
+    ))
+    .hint("send it as standard input of `bash -s`")
 }
 
 fn submission(request: &Invoke) -> Submit {
@@ -147,6 +150,10 @@ struct Foreground<'a> {
     /// Where this command line gives standard input.
     feeding: Option<Feeding>,
     inputs: tokio::sync::mpsc::UnboundedReceiver<outlast_protocol::link::to_client::StdinTaken>,
+    asking: Asking,
+    /// Where the command has the session's terminal.
+    showing: Option<Showing>,
+    _lending: Option<Lending>,
     from: Option<Seq>,
     records: u64,
     completed: Option<Seq>,
@@ -175,11 +182,22 @@ impl<'a> Foreground<'a> {
         // Behind the resumed input: a submission begins it at 0 where there is none.
         let answer = held.submit(submission(request), body);
         let reader = held.open_reader(from, Some(invocation), Vec::new());
+        let surroundings = &request.surroundings;
+        let socket = surroundings.agent_socket.clone();
+        let socket = socket.filter(|_| request.agent);
         Self {
             mux,
             held,
             request,
             reader,
+            asking: Asking::new(
+                held,
+                name_of(mux, held.instance),
+                invocation,
+                surroundings.interactive,
+            ),
+            showing: request.terminal.map(|size| held.show(size)),
+            _lending: socket.map(|socket| held.lend(socket)),
             answer: Some(answer),
             feeding,
             inputs,
@@ -225,6 +243,7 @@ impl<'a> Foreground<'a> {
                     let taken = Taken { offset: taken.offset, closed: taken.closed };
                     caller.send(&taken.into(), Bytes::new());
                 }
+                asked = self.asking.next() => self.asking.tell(caller, asked),
                 _ = status.changed() => {
                     give_up = link_changed(caller, self.held, give_up, self.request.reconnect_for_ms);
                 }
@@ -303,6 +322,12 @@ impl<'a> Foreground<'a> {
             ToMux::StdinEnd(_) => {
                 if let Some(feeding) = self.feeding {
                     self.held.stdin_end(feeding);
+                }
+            }
+            ToMux::Answer(answer) => self.asking.answered(answer),
+            ToMux::Resize(resize) => {
+                if let Some(showing) = &self.showing {
+                    showing.resize(resize.size);
                 }
             }
             ToMux::Cancel(cancel) => self.held.cancel(invocation, cancel.level),

@@ -1,13 +1,22 @@
 //! Sessions as the command line is told of them.
 
 use outlast_protocol::control::session::{Availability, Session, State};
-
+use outlast_protocol::id::InvocationId;
 use outlast_protocol::session::Life;
 
 use super::Mux;
 use super::held::{Held, Over, Status};
 use super::registry::{Heard, Known, words};
 use crate::ssh::Destination;
+
+/// What a session does.
+#[derive(Default)]
+struct Now {
+    running: Option<InvocationId>,
+    since_ms: Option<u64>,
+    queued: u32,
+    activity: String,
+}
 
 impl Mux {
     /// A session of the list as it is for this client now.
@@ -21,7 +30,21 @@ impl Mux {
         };
         let gone = matches!(state, State::Closed | State::Broken);
         let attached = held.as_ref().is_some_and(|held| !held.is_watch());
-        let info = held.filter(|_| !gone).map(|held| held.info());
+        let now = match held.filter(|_| !gone).map(|held| held.info()) {
+            Some(info) => Now {
+                running: info.running,
+                since_ms: info.running_since_ms,
+                queued: info.queued,
+                activity: info.activity,
+            },
+            None if gone => Now::default(),
+            None => Now {
+                running: known.running,
+                since_ms: known.running_since_ms,
+                queued: known.queued,
+                activity: known.activity.clone(),
+            },
+        };
         Session {
             id: known.id,
             name: known.name.clone(),
@@ -34,13 +57,10 @@ impl Mux {
             created_ms: known.created_ms,
             disconnected_ms: known.disconnected_ms.filter(|_| !attached),
             expires_ms: known.expires_ms.filter(|_| !attached && !gone),
-            running: info
-                .as_ref()
-                .map_or(known.running, |info| info.running)
-                .filter(|_| !gone),
-            running_since_ms: info.as_ref().and_then(|info| info.running_since_ms),
-            queued: info.as_ref().map_or(0, |info| info.queued),
-            activity: info.map_or_else(String::new, |info| info.activity),
+            running: now.running,
+            running_since_ms: now.since_ms,
+            queued: now.queued,
+            activity: now.activity,
             note,
         }
     }
@@ -56,7 +76,7 @@ fn of_held(held: &Held, known: &Known) -> (State, Availability, String) {
             if let Life::Broken(reason) = info.life {
                 return (State::Broken, Availability::None, reason);
             }
-            let busy = info.running.is_some() || info.queued > 0;
+            let busy = info.running.is_some() || info.queued > 0 || !info.activity.is_empty();
             let availability = if busy {
                 Availability::Busy
             } else {

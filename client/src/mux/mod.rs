@@ -1,7 +1,9 @@
 //! The mux: one background process a user, which owns the SSH connections and the links of all
 //! attached sessions. Command lines come and go; it stays as long as it holds something.
 
+mod asking;
 mod caller;
+mod enter;
 mod enumerate;
 mod errand;
 mod failure;

@@ -40,13 +40,30 @@ pub(super) struct Known {
     pub(super) disconnected_ms: Option<u64>,
     pub(super) expires_ms: Option<u64>,
     pub(super) running: Option<InvocationId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) running_since_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub(super) queued: u32,
+    /// What it runs, in words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) activity: String,
     pub(super) heard: Heard,
     /// Another client that holds it, in words.
     pub(super) holder: Option<String>,
     pub(super) cursor: Cursor,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
+fn is_none(count: &u32) -> bool {
+    *count == 0
+}
+
 impl Known {
+    /// Whether nothing runs in it, as far as this client has heard.
+    fn is_idle(&self) -> bool {
+        self.running.is_none() && self.activity.is_empty()
+    }
+
     /// Nobody here holds it any more. A host that could still say so has said since when and until
     /// when; what ran goes on, and nothing expires meanwhile.
     pub(super) fn left_at(&mut self, now_ms: u64) {
@@ -54,7 +71,7 @@ impl Known {
             return;
         }
         self.disconnected_ms = Some(now_ms);
-        let timeout = self.idle_timeout_s.filter(|_| self.running.is_none());
+        let timeout = self.idle_timeout_s.filter(|_| self.is_idle());
         self.expires_ms =
             timeout.map(|seconds| now_ms.saturating_add(u64::from(seconds).saturating_mul(1000)));
     }
@@ -206,6 +223,9 @@ impl Registry {
                 disconnected_ms: None,
                 expires_ms: None,
                 running: None,
+                running_since_ms: None,
+                queued: 0,
+                activity: String::new(),
                 heard: Heard::Live,
                 holder: None,
                 cursor: Cursor::default(),
@@ -222,6 +242,9 @@ impl Registry {
         known.disconnected_ms = info.disconnected_ms;
         known.expires_ms = info.expires_ms;
         known.running = info.running;
+        known.running_since_ms = info.running_since_ms;
+        known.queued = info.queued;
+        known.activity.clone_from(&info.activity);
         known.holder = info
             .holder
             .as_ref()

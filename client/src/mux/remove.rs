@@ -45,6 +45,9 @@ pub(super) async fn remove(
         session.state = outlast_protocol::control::session::State::Closed;
         session.availability = outlast_protocol::control::session::Availability::None;
         session.running = None;
+        session.running_since_ms = None;
+        session.activity.clear();
+        session.queued = 0;
         session.expires_ms = None;
     }
     let sessions = last.into_iter().collect();

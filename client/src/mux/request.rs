@@ -2,17 +2,17 @@
 
 use std::rc::Rc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use outlast_protocol::control::to_cli::{Failed, Finished, MuxReport, ToCli};
 use outlast_protocol::control::to_mux::ToMux;
 use outlast_protocol::hello::{CONTROL_PROTOCOL, Hello};
-use outlast_protocol::limits::HANDSHAKE_TIME;
+use outlast_protocol::limits::{HANDSHAKE_TIME, MAX_SCRIPT};
 use tokio::net::UnixStream;
 
 use super::caller::{Caller, Stop};
 use super::failure::Failure;
 use super::wire::greeting;
-use super::{Mux, enumerate, hold, invoke, new, receive, remove};
+use super::{Mux, enter, enumerate, hold, invoke, new, receive, remove};
 
 /// Serves one command line, the newcomer with this number.
 pub(super) async fn serve(mux: &Rc<Mux>, stream: UnixStream, number: u64) {
@@ -95,7 +95,11 @@ async fn answer(
         ToMux::Connect(request) => hold::connect(mux, caller, request).await,
         ToMux::Disconnect(request) => hold::disconnect(mux, caller, request).await,
         ToMux::Remove(request) => remove::remove(mux, caller, request).await,
-        ToMux::Invoke(request) => invoke::run(mux, caller, request, body).await,
+        ToMux::Invoke(request) => {
+            let body = whole(caller, request.more_len, body).await?;
+            invoke::run(mux, caller, request, body).await
+        }
+        ToMux::Enter(request) => enter::run(mux, caller, request).await,
         ToMux::Receive(request) => receive::run(mux, caller, request, false).await,
         ToMux::Watch(request) => receive::run(mux, caller, request.into(), true).await,
         ToMux::MuxStatus(_) => {
@@ -108,6 +112,33 @@ async fn answer(
         }
         other => Err(Failure::internal(format!("{} cannot come first", other.name())).into()),
     }
+}
+
+/// The body of a command, joined from its pieces.
+async fn whole(caller: &mut Caller, more_len: u32, first: Bytes) -> Result<Bytes, Stop> {
+    let more = usize::try_from(more_len).unwrap_or(usize::MAX);
+    let length = first.len().saturating_add(more);
+    if more == 0 || length > MAX_SCRIPT {
+        return match more {
+            0 => Ok(first),
+            _ => Err(invoke::too_long(length).into()),
+        };
+    }
+    let mut whole = BytesMut::from(first);
+    while whole.len() < length {
+        match caller.next().await? {
+            (ToMux::More(_), piece)
+                if !piece.is_empty() && whole.len().saturating_add(piece.len()) <= length =>
+            {
+                whole.extend_from_slice(&piece);
+            }
+            (other, _) => {
+                let message = format!("expected the rest of a body, got {}", other.name());
+                return Err(Failure::internal(message).into());
+            }
+        }
+    }
+    Ok(whole.freeze())
 }
 
 fn report(mux: &Mux) -> MuxReport {

@@ -8,11 +8,13 @@ pub mod session;
 pub mod sink;
 pub mod table;
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 use page::{Channel, Page};
 
 use crate::cli::error::Error;
+use crate::terminal::raw;
 
 /// Where and how results and notes go.
 #[derive(Clone, Copy, Debug)]
@@ -94,7 +96,7 @@ fn write_out(page: &Page) -> io::Result<()> {
             Channel::Err => {
                 // What came before it comes before it also where both end in one file.
                 stdout.flush()?;
-                io::stderr().lock().write_all(bytes)?;
+                io::stderr().lock().write_all(&lines(bytes))?;
             }
         }
     }
@@ -113,7 +115,22 @@ fn failed(source: io::Error) -> Error {
 
 fn complain(text: &str) {
     // Nobody is left to be told that standard error is gone.
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    let _ = io::stderr().lock().write_all(&lines(text.as_bytes()));
+}
+
+/// Words of ours as a terminal takes them on which line feeds do not begin lines.
+fn lines(text: &[u8]) -> Cow<'_, [u8]> {
+    if !raw::is_raw() {
+        return Cow::Borrowed(text);
+    }
+    let mut lines = vec![b'\r'];
+    for byte in text {
+        if *byte == b'\n' {
+            lines.push(b'\r');
+        }
+        lines.push(*byte);
+    }
+    Cow::Owned(lines)
 }
 
 /// Text from elsewhere without what could steer a terminal.

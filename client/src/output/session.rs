@@ -19,6 +19,11 @@ pub struct SessionObject {
     disconnected_on: Option<String>,
     expires_on: Option<String>,
     running: Option<String>,
+    running_since: Option<String>,
+    /// What runs, in words.
+    activity: Option<String>,
+    /// How many commands wait behind that.
+    queued: u32,
     /// Why it is over, or who else holds it, in words.
     note: Option<String>,
     /// The invocation that was started in it.
@@ -52,6 +57,9 @@ impl From<&Session> for SessionObject {
             disconnected_on: session.disconnected_ms.and_then(time),
             expires_on: session.expires_ms.and_then(time),
             running: session.running.map(|invocation| invocation.to_string()),
+            running_since: session.running_since_ms.and_then(time),
+            activity: (!session.activity.is_empty()).then(|| session.activity.clone()),
+            queued: session.queued,
             note: (!session.note.is_empty()).then(|| session.note.clone()),
             invocation_id: None,
         }
@@ -111,6 +119,9 @@ pub(crate) mod tests {
     "disconnected_on": null,
     "expires_on": null,
     "running": null,
+    "running_since": null,
+    "activity": null,
+    "queued": 0,
     "note": null
   }
 ]

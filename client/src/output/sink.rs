@@ -174,7 +174,9 @@ fn gap_note(session: &Session, record: &Record, gap: Gap) -> String {
     )
 }
 
-fn why(outcome: &Outcome) -> Option<String> {
+/// Why a command has no ordinary end, in words.
+#[must_use]
+pub fn why(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Ended(_) => None,
         Outcome::TimedOut(_) => Some("the command timed out".to_owned()),

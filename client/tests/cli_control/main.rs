@@ -2,7 +2,9 @@
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)]
 
+mod enter;
 mod mux;
+mod questions;
 
 use std::io::{Read, Write};
 

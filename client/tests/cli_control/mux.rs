@@ -15,6 +15,7 @@ use outlast_protocol::limits::MAX_FRAME;
 use outlast_protocol::record::RecordKind;
 use outlast_rendezvous::PrivateDirectory;
 use outlast_rendezvous::listener::bind;
+use outlast_tests::pty::OnPty;
 
 pub(crate) struct Mux {
     home: tempfile::TempDir,
@@ -66,6 +67,16 @@ impl Mux {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap()
+    }
+
+    /// The command line on a terminal of 24 lines of 80 characters.
+    pub(crate) fn outlast_on_pty(&self, args: &[&str]) -> OnPty {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_outlast"));
+        command
+            .args(args)
+            .env("OUTLAST_HOME", self.home.path())
+            .env("TERM", "xterm-256color");
+        OnPty::start(&command)
     }
 
     /// The next connection, greeted both ways.
@@ -138,6 +149,34 @@ impl Line {
 
     pub(crate) fn hear(&mut self) -> (ToMux, bytes::Bytes) {
         self.hear_or_end().expect("the command line hung up")
+    }
+
+    /// The next record that was written out.
+    pub(crate) fn hear_consumed(&mut self) -> u64 {
+        loop {
+            match self.hear().0 {
+                ToMux::Consumed(consumed) => return consumed.seq.0,
+                ToMux::StdinEnd(_) => {}
+                other => panic!("expected Consumed, got {}", other.name()),
+            }
+        }
+    }
+
+    /// At least so many bytes of input; how many it were.
+    pub(crate) fn hear_stdin(&mut self, count: usize) -> usize {
+        let mut heard = 0;
+        while heard < count {
+            match self.hear() {
+                (ToMux::Stdin(_), body) => heard += body.len(),
+                (ToMux::Consumed(_), _) => {}
+                (other, _) => panic!("expected Stdin, got {}", other.name()),
+            }
+        }
+        heard
+    }
+
+    pub(crate) fn hang_up(&self) {
+        self.stream.shutdown(std::net::Shutdown::Both).unwrap();
     }
 
     /// Whether the command line has neither said anything more nor hung up.

@@ -11,11 +11,13 @@ const TOOLS: &[(&str, &str)] = &[
     ("busybox", "busybox"),
     ("dash", "dash"),
     ("getent", "libc-bin"),
+    ("setpriv", "util-linux"),
     ("setsid", "util-linux"),
     ("ssh", "openssh-client"),
     ("ssh-agent", "openssh-client"),
     ("ssh-keygen", "openssh-client"),
     ("sshd", "openssh-server"),
+    ("sudo", "sudo"),
     ("unshare", "util-linux"),
     ("zsh", "zsh"),
 ];

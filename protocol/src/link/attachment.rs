@@ -15,7 +15,7 @@ use super::to_host::{
     Answer, Cancel, More, ReaderAck, ReaderClose, ReaderOpen, Resize, Stdin, StdinEnd, Submit,
     ToHost,
 };
-use super::{From, Level, TerminalSize};
+use super::{From, Level, Source, TerminalSize};
 use crate::id::{InvocationId, ReaderId, Seq};
 use crate::limits::{MAX_CHUNK, MAX_PIECE, MAX_READERS, RECORD_COST, STDIN_WINDOW};
 
@@ -32,6 +32,29 @@ struct Reader {
     /// What the records handed on behind that one cost: the consumer may stand still while links
     /// come and go, and must not be given a whole credit by each.
     unconsumed: VecDeque<(Seq, u64)>,
+}
+
+impl Reader {
+    fn is_of_terminal(&self) -> bool {
+        self.open.source == Source::Terminal
+    }
+
+    /// What opens it on another link, behind what was handed on.
+    fn again(&self) -> impl Iterator<Item = Outgoing> + use<> {
+        let mut open = self.open.clone();
+        if let Some(last) = self.last {
+            open.from = From::Seq(last.next());
+            open.owed = self.unconsumed.iter().map(|(_, cost)| cost).sum();
+        }
+        let reader = open.reader;
+        // The last acknowledgement may have been lost with the old link, or was never sent;
+        // without it the host would keep what nobody needs.
+        let ack = self.consumed.map(|seq| ReaderAck { reader, seq }.into());
+        let said = [Some(open.into()), ack];
+        said.into_iter()
+            .flatten()
+            .map(|message| (message, Bytes::new()))
+    }
 }
 
 #[derive(Debug, Default)]
@@ -75,6 +98,11 @@ impl Attachment {
     pub fn link_up(&mut self) {
         self.up = true;
         self.outbox.clear();
+        // Before anything is submitted: a host takes who reads the terminal for its visitor, and
+        // has one who does not go when something else is submitted.
+        for reader in self.readers.values().filter(|it| it.is_of_terminal()) {
+            self.outbox.extend(reader.again());
+        }
         for (submit, body) in &self.unanswered {
             self.outbox.extend(pieces(submit, body));
         }
@@ -85,23 +113,8 @@ impl Attachment {
         for answer in self.questions.values().flatten() {
             self.outbox.push_back((answer.clone().into(), Bytes::new()));
         }
-        for reader in self.readers.values() {
-            let mut open = reader.open.clone();
-            if let Some(last) = reader.last {
-                open.from = From::Seq(last.next());
-                open.owed = reader.unconsumed.iter().map(|(_, cost)| cost).sum();
-            }
-            let reader_id = open.reader;
-            self.outbox.push_back((open.into(), Bytes::new()));
-            // The last acknowledgement may have been lost with the old link, or was never sent;
-            // without it the host would keep what nobody needs.
-            if let Some(seq) = reader.consumed {
-                let ack = ReaderAck {
-                    reader: reader_id,
-                    seq,
-                };
-                self.outbox.push_back((ack.into(), Bytes::new()));
-            }
+        for reader in self.readers.values().filter(|it| !it.is_of_terminal()) {
+            self.outbox.extend(reader.again());
         }
         for open in &self.closed {
             // A reader that begins there has no use for what is before.

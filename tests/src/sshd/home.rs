@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use super::Builder;
+use super::{Builder, Sudoer};
 use crate::account::{Account, is_root};
 
 /// What every shell of a session prints before anything else.
@@ -21,6 +21,8 @@ pub struct Home {
     path: PathBuf,
     bin: PathBuf,
     mounted_over: Option<PathBuf>,
+    /// Further files, and what they lie over.
+    covers: Vec<(PathBuf, PathBuf)>,
 }
 
 impl Home {
@@ -37,6 +39,10 @@ impl Home {
             path: directory.join("home"),
             bin: directory.join("bin"),
             mounted_over: (settings.may_mount && can_mount()).then_some(real),
+            covers: match settings.sudoer {
+                true => Sudoer::files(directory),
+                false => Vec::new(),
+            },
         };
         fs::create_dir(&home.path).unwrap();
         fs::create_dir(&home.bin).unwrap();
@@ -91,6 +97,10 @@ impl Home {
             .args([&self.path, real])
             .arg(binary.unwrap_or(Path::new("")))
             .arg(self.subsystem());
+        for (file, place) in &self.covers {
+            command.args([file, place]);
+        }
+        command.arg("--");
         command
     }
 }
@@ -100,6 +110,11 @@ const ENTER: &str = r#"
 [ -z "$3" ] || mount --bind "$3" "$4"
 mount --bind "$1" "$2"
 shift 4
+while [ "$1" != -- ]; do
+  mount --bind "$1" "$2"
+  shift 2
+done
+shift
 exec "$@"
 "#;
 

@@ -32,6 +32,7 @@ pub struct Builder {
     session_dir: Option<PathBuf>,
     extra: Vec<String>,
     environment: Vec<(String, String)>,
+    pub(super) sudoer: bool,
 }
 
 impl Default for Builder {
@@ -45,6 +46,7 @@ impl Default for Builder {
             session_dir: None,
             extra: Vec::new(),
             environment: Vec::new(),
+            sudoer: false,
         }
     }
 }
@@ -93,6 +95,12 @@ impl Builder {
     /// One more variable in the environment of relays and hosts.
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Has a user who may use sudo: see [`super::Sudoer`]. Needs mounts.
+    pub fn sudoer(mut self) -> Self {
+        self.sudoer = true;
         self
     }
 

@@ -375,3 +375,21 @@ fn an_answer_is_said_again_until_the_question_is_over() {
     attachment.link_up();
     assert_eq!(drain(&mut attachment), []);
 }
+
+#[test]
+fn who_reads_the_terminal_says_so_before_anything_is_submitted() {
+    let mut attachment = Attachment::default();
+    attachment.link_up();
+    attachment.open_reader(reader_open());
+    attachment.open_reader(ReaderOpen {
+        source: Source::Terminal,
+        ..reader_open()
+    });
+    attachment.link_down();
+    attachment.submit(submit(InvocationId(Uuid::from_u128(1))), Bytes::new());
+    attachment.link_up();
+    let said: Vec<_> = drain(&mut attachment);
+    let names: Vec<_> = said.iter().map(|(message, _)| message.name()).collect();
+    assert_eq!(names, ["ReaderOpen", "Submit", "ReaderOpen"]);
+    assert!(matches!(&said[0].0, ToHost::ReaderOpen(open) if open.source == Source::Terminal));
+}

@@ -1,0 +1,11 @@
+//! The terminal in front of the user: its modes, its size, its keys, and what is drawn on it.
+
+pub mod detach;
+pub mod keys;
+pub mod modes;
+pub mod portable;
+pub mod raw;
+pub mod screen;
+pub mod sequence;
+pub mod size;
+pub mod status;
