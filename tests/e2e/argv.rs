@@ -3,6 +3,8 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
+use outlast_protocol::limits::MAX_SCRIPT;
+
 use crate::world::World;
 
 /// Words that some shell on the way would change.
@@ -263,11 +265,12 @@ fn script_that_is_too_long_is_refused_and_nothing_runs() {
         std::fs::write(&path, at_limit(bytes)).unwrap();
         world.outlast(&["invoke", "-s", "work", "-f", path.to_str().unwrap()])
     };
-    invoke(1000 * 1024).success().stderr_is("");
-    invoke(1000 * 1024 + 1)
+    invoke(MAX_SCRIPT).success().stderr_is("");
+    invoke(MAX_SCRIPT + 1)
         .code(2)
         .stdout_is("")
-        .stderr_has("1024000")
+        .stderr_has(&MAX_SCRIPT.to_string())
         .no_panic();
-    world.invoke("echo $ran").success().stdout_is("1024000\n");
+    let ran = format!("{MAX_SCRIPT}\n");
+    world.invoke("echo $ran").success().stdout_is(&ran);
 }

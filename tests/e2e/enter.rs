@@ -3,6 +3,7 @@
 use outlast_tests::pty::{CTRL_C, OnPty};
 use outlast_tests::stream::numbered;
 use outlast_tests::{ClientMachine, Gate, process};
+use rustix::process::Signal;
 
 use crate::stage::{Stage, get, one_error, run};
 
@@ -65,6 +66,8 @@ fn scripts_and_people_have_the_same_shell_and_half_a_line_survives() {
     let visit = enter(machine, &["job"]);
     visit.send("f ${a[1]}; b=typed; cd /tmp\r");
     shows(&visit, "f:two");
+    // What is typed before the prompt is shown twice, as on any terminal.
+    at_prompt(&visit);
     visit.send("echo half a li");
     visit.expect_lines("half a line", |lines| last(lines) == "here> echo half a li");
     leave(visit, "job");
@@ -310,7 +313,7 @@ fn a_large_paste_and_a_new_size_arrive() {
     assert_eq!(sum, cksum(&paste), "byte for byte");
     at_prompt(&visit);
     visit.resize(30, 100);
-    visit.send("until [[ $LINES$COLUMNS = 30100 ]]; do kill -WINCH $$; done; echo $(stty size)\r");
+    visit.send("until [[ $(stty size) = '30 100' ]]; do :; done; stty size\r");
     shows(&visit, "30 100");
     leave(visit, "job");
     stage.strike(vec![]);
@@ -504,5 +507,98 @@ fn a_question_survives_a_lost_link() {
     stage.proxy.resume();
     asked.expect("<while away>");
     asked.ended().code(0);
+    stage.strike(vec![]);
+}
+
+#[test]
+fn a_second_visitor_of_the_same_client_waits_for_the_first() {
+    let stage = set(&["job"]);
+    let visit = enter(&stage.machine, &["job"]);
+    let second = stage.machine.on_pty(&["enter", "job"]);
+    second.expect("waiting for what runs in session job");
+    visit.send("echo un''disturbed\r");
+    shows(&visit, "undisturbed");
+    leave(visit, "job");
+    at_prompt(&second);
+    leave(second, "job");
+    stage.strike(vec![]);
+}
+
+/// It does not hold up what runs, and finds the screen as it is by then.
+#[test]
+fn a_visitor_who_was_frozen_sees_what_is_there_now() {
+    let stage = set(&["job"]);
+    let gate = Gate::new();
+    let visit = enter(&stage.machine, &["job"]);
+    visit.send(&format!("seq 1 400000; echo all >{}\r", gate.word()));
+    visit.expect("\r\n1000\r\n");
+    process::send(visit.pid(), Signal::STOP);
+    assert_eq!(gate.wait(), "all", "the program got to its end");
+    process::send(visit.pid(), Signal::CONT);
+    // Looked at as bytes first: a screen is worked out from the begin at every look.
+    visit.expect("400000");
+    visit.expect("here> ");
+    visit.expect_lines("the end", |lines| {
+        lines.len() >= 2 && lines[lines.len() - 2] == "400000" && last(lines) == "here>"
+    });
+    leave(visit, "job");
+    stage.strike(vec![]);
+}
+
+/// A terminal that is not of the family of the one we draw with.
+#[test]
+fn another_terminal_shows_the_same_screen_again() {
+    let stage = set(&["job"]);
+    let machine = &stage.machine;
+    let conf = machine.home().join("tmux.conf");
+    std::fs::write(&conf, "set -g status off\nset -g escape-time 0\n").unwrap();
+    let inside = || {
+        let outlast = outlast_tests::binaries::outlast();
+        let socket = machine.home().join("tmux.sock");
+        let mut command = machine.command(
+            std::path::Path::new("tmux"),
+            &[
+                "-u".as_ref(),
+                "-S".as_ref(),
+                socket.as_os_str(),
+                "-f".as_ref(),
+                conf.as_os_str(),
+                "new-session".as_ref(),
+                outlast.as_os_str(),
+                "enter".as_ref(),
+                "job".as_ref(),
+            ],
+        );
+        command
+            .env("TERM", "xterm-256color")
+            .env("LC_ALL", "C.UTF-8");
+        OnPty::start(&command)
+    };
+    let draw = "printf '\\e[2J\\e[3;5H\\e(0lqqqk\\e(B \\e[1;31mred\\e[0m\\e[5;20Hend\\e[7;1H'; echo é日本; \
+                cat -v\r";
+    let visit = inside();
+    at_prompt(&visit);
+    visit.send(draw);
+    let drawn = |lines: &[String]| {
+        lines.len() >= 7 && lines[6].contains("é日本") && lines[4].ends_with("end")
+    };
+    let before = visit.expect_lines("the drawing", drawn);
+    assert_eq!(before[2], "    ┌───┐ red");
+    let mut left = visit;
+    left.send("\x1cd");
+    left.ended();
+    let visit = inside();
+    let after = visit.expect_lines("the drawing again", drawn);
+    assert_eq!(before, after);
+    // Nothing it was asked for came back as typing: cat would have shown it.
+    visit.send("typed\r");
+    let lines = visit.expect_lines("typed", |lines| {
+        lines.iter().filter(|it| *it == "typed").count() == 2
+    });
+    assert_eq!(lines.len(), before.len() + 2, "{lines:#?}");
+    visit.send("\x03");
+    let mut left = visit;
+    left.send("\x1cd");
+    left.ended();
     stage.strike(vec![]);
 }

@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 
+use outlast_protocol::limits::MAX_SCRIPT;
 use outlast_tests::{ClientMachine, Sshd, Subsystem};
 
 use crate::stage::{Stage, bad_usage, get, instance, new_session, one_error, run};
@@ -229,7 +230,7 @@ fn script_that_cannot_be_read_or_is_missing() {
     );
     output.code(2).stderr_has("/nowhere/script").stdout_is("");
     let big = stage.machine.home().join("big");
-    std::fs::write(&big, vec![b'#'; 1100 * 1024]).unwrap();
+    std::fs::write(&big, vec![b'#'; MAX_SCRIPT + 1]).unwrap();
     let output = run(
         &stage.machine,
         &["invoke", "-s", "job", "-f", big.to_str().unwrap()],

@@ -34,5 +34,6 @@ mod standstill;
 mod state;
 mod steal;
 mod streams;
+mod sudo;
 mod watch;
 mod world;

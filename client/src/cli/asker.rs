@@ -49,12 +49,13 @@ fn ask(
     writeln!(terminal, "{computer}: {text}")?;
     let mut answers = Vec::new();
     for (prompt, shown) in fields {
-        write!(terminal, "{}", clean(prompt))?;
+        // Before the prompt: what is typed behind that counts.
         let silence = if *shown {
             None
         } else {
             Some(Silence::begin(&terminal)?)
         };
+        write!(terminal, "{}", clean(prompt))?;
         let answer = read_line(&mut terminal, withdrawn);
         if silence.is_some() || answer.is_err() {
             writeln!(terminal)?;

@@ -36,6 +36,12 @@ One target:
          or it succeeded but part of its output is lost; `receive` from a broken session
          (its host process is gone), after all there is of its output
 
+enter:
+  0      left, or the shell's `exit`
+  N      the shell's `exit N`
+  130    given up while waiting for a turn
+  255    as above
+
 Several targets, the highest wins:
   0      all succeeded
   3      some command failed

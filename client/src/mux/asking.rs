@@ -52,10 +52,16 @@ impl Asking {
             Asked::Asks(question) if self.interactive => {
                 let number = caller.number();
                 self.open.insert(number, question.question);
+                let (before, prompt) = prompt_of(&question.text);
+                let mut text = format!("a program in session {} asks", self.session);
+                for line in before.lines() {
+                    text.push('\n');
+                    text.push_str(line);
+                }
                 let asks = Question {
                     question: number,
-                    text: format!("a program in session {} asks", self.session),
-                    fields: vec![(question.text, false)],
+                    text,
+                    fields: vec![(prompt.to_owned(), false)],
                 };
                 caller.send(&asks.into(), Bytes::new());
             }
@@ -78,7 +84,7 @@ impl Asking {
                 "a program in session {} asks `{}`, and there is no terminal here to answer on: \
                  use `outlast invoke --tty`, or run this from a terminal",
                 self.session,
-                question.text.trim()
+                prompt_of(&question.text).1.trim()
             );
             caller.send(&Notice { text }.into(), Bytes::new());
         }
@@ -92,6 +98,11 @@ impl Asking {
             self.listening.answer(*question, text.filter(fits));
         }
     }
+}
+
+/// What a program said, and behind that what it waits at.
+fn prompt_of(text: &str) -> (&str, &str) {
+    text.rsplit_once('\n').unwrap_or(("", text))
 }
 
 #[cfg(test)]

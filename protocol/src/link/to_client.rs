@@ -151,7 +151,7 @@ pub struct Question {
     pub question: u32,
     /// Of which invocation.
     pub invocation: InvocationId,
-    /// What the program said last, mostly a prompt.
+    /// What the program said last, a few lines at most; the last is mostly a prompt.
     pub text: String,
 }
 

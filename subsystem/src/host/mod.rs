@@ -3,6 +3,7 @@
 
 mod accept;
 mod agent;
+mod choice;
 mod clock;
 mod consumption;
 mod conversation;

@@ -14,11 +14,11 @@ use super::ledger::Ledger;
 use super::quotas::{self, Quotas};
 use super::session::Session;
 use super::surroundings::Surroundings;
-use super::{CREATE, storage};
+use super::{CREATE, choice, storage};
 use crate::log::{Log, Policy, Share};
 use crate::refuse::{Explain, refused};
 use crate::registry::{Entry, Meta, MetaLife, ProcessId, SESSION_DIRECTORY};
-use crate::runspace::{Configuration, OpenError, Runspace, RunspaceSpec};
+use crate::runspace::{OpenError, Runspace, RunspaceSpec};
 
 /// Opens the session's log and shell.
 pub(super) async fn open(
@@ -27,7 +27,7 @@ pub(super) async fn open(
     umask: u32,
     mut meta: Meta,
 ) -> Result<(Rc<Session>, Runspace), Refused> {
-    let (name, configuration) = configuration(&request.configuration)?;
+    let configuration = choice::configuration(&request.configuration)?;
     let epoch = meta.created_ms;
     let quotas = Quotas::from_environment().map_err(|error| {
         refused(CREATE, RefusalCode::BAD_REQUEST, error.to_string())
@@ -59,7 +59,7 @@ pub(super) async fn open(
             .hint("the shell's start-up files (.bashrc, .profile) of the remote user decide this")
     })?;
     meta.life = MetaLife::Live;
-    meta.configuration = name.to_owned();
+    meta.configuration = configuration.name().to_owned();
     meta.shell = ProcessId::of(runspace.pid());
     let directory = entry.directory().try_clone().map_err(storage)?;
     let ledger = Ledger::create(&directory).map_err(storage)?;
@@ -83,18 +83,6 @@ fn explained(error: &OpenError) -> String {
     let skip = said.chars().count().saturating_sub(MOST);
     let last: String = said.chars().skip(skip).collect();
     format!("{error}; it said: {last}")
-}
-
-fn configuration(name: &str) -> Result<(&'static str, Configuration), Refused> {
-    match name {
-        "" | "bash" => Ok(("bash", Configuration::Bash)),
-        other => Err(refused(
-            CREATE,
-            RefusalCode::UNKNOWN_CONFIGURATION,
-            format!("there is no session configuration named {other:?} here"),
-        )
-        .hint("known here: bash")),
-    }
 }
 
 /// The channel's environment, as sshd made it, with what the client wants on top.

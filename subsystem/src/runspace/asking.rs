@@ -18,6 +18,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 const LOOKS: u32 = 6;
 /// Of what was said last, in bytes.
 const PROMPT: usize = 1000;
+/// Lines of that.
+const LINES: usize = 4;
 const END_OF_FILE: &[u8] = b"\x04";
 
 /// What is known of a question.
@@ -75,12 +77,12 @@ impl Runspace {
             Echo::On => false,
             Echo::Off => true,
             // A program that draws the screen itself; or one that shows a star for each key.
-            Echo::Raw => self.terminal.foreground() != shell && is_prompt(&self.last_line()),
+            Echo::Raw => self.terminal.foreground() != shell && is_prompt(&self.said()),
         }
     }
 
-    fn last_line(&self) -> String {
-        last_line(&String::from_utf8_lossy(&self.asking.said))
+    fn said(&self) -> String {
+        lines(&String::from_utf8_lossy(&self.asking.said))
     }
 
     /// Whether the cursor stands behind something: a prompt waits there for its answer.
@@ -102,7 +104,7 @@ impl Runspace {
         let asked = running && self.is_asked() && (self.is_in_line() || count == LOOKS);
         if asked && !self.asking.asked {
             self.asking.asked = true;
-            let text = self.last_line();
+            let text = self.said();
             self.events.push_back(Event::Asked { text });
         } else if !asked && self.asking.asked {
             self.ask_no_more();
@@ -120,13 +122,18 @@ impl Runspace {
     }
 }
 
-/// The last line that has something in it, without escape sequences.
-fn last_line(said: &str) -> String {
-    let mut lines = said.rsplit(['\n', '\r']);
-    let line = lines.find(|line| !line.trim().is_empty());
+/// What was said in its last lines, without escape sequences. The last is mostly a prompt.
+fn lines(said: &str) -> String {
+    let shown = said.split(['\n', '\r']).map(plain);
+    let mut lines: Vec<String> = shown.filter(|line| !line.trim().is_empty()).collect();
+    lines.drain(..lines.len().saturating_sub(LINES));
+    lines.join("\n")
+}
+
+fn plain(line: &str) -> String {
     let mut shown = String::new();
     let mut escaped = false;
-    for character in line.unwrap_or_default().chars() {
+    for character in line.chars() {
         match character {
             '\x1b' => escaped = true,
             _ if escaped => escaped = !character.is_ascii_alphabetic(),
@@ -137,8 +144,9 @@ fn last_line(said: &str) -> String {
     shown
 }
 
-/// Whether a line asks for something that is not shown.
-fn is_prompt(line: &str) -> bool {
+/// Whether the last line asks for something that is not shown.
+fn is_prompt(said: &str) -> bool {
+    let line = said.lines().last().unwrap_or_default();
     let line = line.trim_end().to_lowercase();
     let words = [
         "password",
@@ -155,14 +163,15 @@ fn is_prompt(line: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_prompt, last_line};
+    use super::{is_prompt, lines};
 
     #[test]
-    fn the_prompt_is_the_last_line_as_it_is_seen() {
-        let said = "Sorry, try again.\r\n\x1b[1m[sudo] password for ada:\x1b[0m ";
-        assert_eq!(last_line(said), "[sudo] password for ada: ");
-        assert_eq!(last_line("Token:\r\n"), "Token:");
-        assert_eq!(last_line(""), "");
+    fn the_last_lines_are_as_they_are_seen() {
+        let said = "\r\nSorry, try again.\r\n\x1b[1m[sudo] password for ada:\x1b[0m ";
+        assert_eq!(lines(said), "Sorry, try again.\n[sudo] password for ada: ");
+        assert!(is_prompt(&lines(said)));
+        assert_eq!(lines("1\n2\n3\n4\nToken:\r\n"), "2\n3\n4\nToken:");
+        assert_eq!(lines(""), "");
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Runspace {
     pub(super) fn act(&mut self) {
         let is_running = self.is_running();
         let target = Target {
-            shell: self.shell.pid(),
+            shell: self.driver,
             terminal: &self.terminal,
             beginning: &self.began,
             sole: self.argv,
@@ -74,7 +74,7 @@ impl Runspace {
     /// The invocation has ended.
     pub(super) fn sweep(&mut self) {
         let target = Target {
-            shell: self.shell.pid(),
+            shell: self.driver,
             terminal: &self.terminal,
             beginning: &self.began,
             sole: self.argv,

@@ -6,8 +6,9 @@ use std::path::Path;
 
 use super::engine::{Engine, Job, Keys, Launch, Recall};
 use super::error::StartError;
-use super::quote::quote;
-use super::spec::{Command, Environment, RunspaceSpec, StartSpec};
+use super::loan;
+use super::quote::{base_name, line, quote, words};
+use super::spec::{Command, RunspaceSpec, StartSpec};
 
 const DRIVER: &[u8] = include_bytes!("../../drivers/bash.sh");
 
@@ -36,9 +37,18 @@ const KEYS: Keys = Keys {
     accept: b"\x1b[27;5;82~",
 };
 
+#[derive(Debug)]
 pub(super) struct Bash;
 
 impl Engine for Bash {
+    fn name(&self) -> &'static str {
+        "bash"
+    }
+
+    fn login_shells(&self) -> &'static [&'static str] {
+        &["bash", "rbash"]
+    }
+
     fn launch(&self, spec: &RunspaceSpec) -> Launch {
         let directory = spec.directory.as_os_str().as_bytes();
         let boot = boot(directory);
@@ -52,7 +62,6 @@ impl Engine for Bash {
         environment.push(("HISTFILE".into(), history));
         environment.push(("PROMPT_COMMAND".into(), OsStr::from_bytes(&boot).to_owned()));
         Launch {
-            program: "bash",
             arguments: ["--noprofile", "--login", "-i"]
                 .map(OsString::from)
                 .to_vec(),
@@ -76,7 +85,7 @@ impl Engine for Bash {
             environment,
             ..
         } = start;
-        let lent = lend(environment)?;
+        let lent = loan::calls(environment)?;
         let opening = Opening {
             resume,
             lent: !lent.is_empty(),
@@ -126,51 +135,8 @@ impl Engine for Bash {
     }
 
     fn reception(&self, start: &StartSpec) -> Result<Job, StartError> {
-        let lent = lend(&start.environment)?;
-        Ok(match lent.is_empty() {
-            true => Job {
-                files: Vec::new(),
-                flags: "",
-            },
-            false => Job {
-                files: vec![(format!("{}.args", start.number), lent)],
-                flags: "a",
-            },
-        })
+        loan::reception(start)
     }
-}
-
-/// Calls of `__outlast_lend`.
-fn lend(environment: &Environment) -> Result<Vec<u8>, StartError> {
-    let mut calls = Vec::new();
-    for (name, value) in environment {
-        if !is_name(name) {
-            return Err(StartError::Name(String::from_utf8_lossy(name).into_owned()));
-        }
-        if value.contains(&0) {
-            return Err(StartError::Nul);
-        }
-        calls.extend([b"__outlast_lend ", quote(name).as_slice(), b" "].concat());
-        calls.extend(quote(value));
-        calls.push(b'\n');
-    }
-    Ok(calls)
-}
-
-/// Whether it is a variable's name, or that of a function as bash exports it.
-fn is_name(name: &[u8]) -> bool {
-    let function = name
-        .strip_prefix(b"BASH_FUNC_")
-        .and_then(|name| name.strip_suffix(b"%%"));
-    if let Some(function) = function {
-        let odd = |byte: &u8| byte.is_ascii_whitespace() || b"$`\"'\\|&;()<>/=".contains(byte);
-        return !function.is_empty() && !function.iter().any(odd);
-    }
-    let first = name.first().is_some_and(|byte| !byte.is_ascii_digit());
-    first
-        && name
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
 /// What bash evaluates at its first prompt, having read no file.
@@ -269,33 +235,4 @@ fn is_blank(script: &[u8]) -> bool {
         let line = line.trim_ascii();
         line.is_empty() || line.starts_with(b"#")
     })
-}
-
-fn words(words: &[Vec<u8>]) -> Result<Vec<u8>, StartError> {
-    if words.iter().flatten().any(|byte| *byte == 0) {
-        return Err(StartError::Nul);
-    }
-    Ok(words
-        .iter()
-        .map(|word| quote(word))
-        .collect::<Vec<_>>()
-        .join(&b' '))
-}
-
-fn line(command: &[Vec<u8>]) -> Result<Vec<u8>, StartError> {
-    if command.is_empty() {
-        return Err(StartError::NoCommand);
-    }
-    words(command)
-}
-
-/// What the script is called, so that `$0` and error lines tell; safe as part of a file name.
-fn base_name(name: &[u8]) -> String {
-    let name = name.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-    let safe = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_+,@".contains(byte) || *byte == b'.';
-    name.iter()
-        .filter(|byte| safe(byte))
-        .take(64)
-        .map(|byte| char::from(*byte))
-        .collect()
 }

@@ -5,13 +5,11 @@ use std::path::Path;
 
 use rustix::process::Signal;
 
-use super::bash::Bash;
 use super::error::StartError;
-use super::spec::{Configuration, RunspaceSpec, StartSpec};
+use super::spec::{RunspaceSpec, StartSpec};
 
 /// How to start the shell.
 pub(super) struct Launch {
-    pub(super) program: &'static str,
     pub(super) arguments: Vec<OsString>,
     pub(super) environment: Vec<(OsString, OsString)>,
     /// Files to write into the directory first.
@@ -28,9 +26,21 @@ pub(super) struct Job {
 
 /// A kind of shell. Its driver speaks the same lines on the same FIFOs as all others:
 /// it reads `%NUMBER:FLAGS` from `control` and writes `opened`, `running NUMBER`,
-/// `completed NUMBER STATUS`, `prompt NUMBER ASKED` and `rescued` to `status`; a last word
+/// `completed NUMBER STATUS`, `prompt NUMBER ASKED` and `rescued [PID]` to `status`; a last word
 /// `resume` asks for [`Engine::job`] with `resume` set next time.
-pub(super) trait Engine {
+pub(super) trait Engine: std::fmt::Debug + Sync {
+    /// What the configuration is called.
+    fn name(&self) -> &'static str;
+    /// The package that brings the shell where it is missing.
+    fn package(&self) -> &'static str {
+        self.name()
+    }
+    /// The file to run, looked for in PATH.
+    fn program(&self) -> &'static str {
+        self.name()
+    }
+    /// Names of login shells (of their files) whose owners get this one if they ask for none.
+    fn login_shells(&self) -> &'static [&'static str];
     fn launch(&self, spec: &RunspaceSpec) -> Launch;
     /// The line that brings a shell at its prompt back to the driver.
     fn reenter(&self) -> &'static [u8];
@@ -63,10 +73,4 @@ pub(super) struct Keys {
     pub(super) end: &'static [u8],
     /// Ends an empty line.
     pub(super) accept: &'static [u8],
-}
-
-pub(super) fn engine(configuration: Configuration) -> &'static dyn Engine {
-    match configuration {
-        Configuration::Bash => &Bash,
-    }
 }

@@ -16,6 +16,11 @@ pub enum OpenFailure {
         shell: &'static str,
         source: io::Error,
     },
+    #[error("{shell} is not installed here (package {package})")]
+    Missing {
+        shell: &'static str,
+        package: &'static str,
+    },
     #[error("it ended with {0} in the user's own startup files")]
     Ended(ExitStatus),
     #[error(

@@ -8,13 +8,17 @@
 mod asking;
 mod attend;
 mod bash;
+mod configuration;
 mod engine;
 mod error;
 mod fence;
 mod fifo;
 mod invocation;
+mod loan;
 mod prompt;
+mod python;
 mod quote;
+mod sh;
 mod shell;
 mod spec;
 mod status;
@@ -22,6 +26,7 @@ mod stop;
 mod terminal;
 mod tree;
 mod visit;
+mod zsh;
 
 use std::collections::VecDeque;
 use std::fs;
@@ -35,12 +40,13 @@ use outlast_protocol::outcome::ExitStatus;
 use rustix::process::Signal;
 
 use self::asking::Asking;
+pub use self::configuration::Configuration;
 use self::engine::{Engine, Job, Launch};
 pub use self::error::{OpenError, OpenFailure, StartError};
 use self::invocation::Invocation;
 use self::prompt::Prompt;
 use self::shell::Shell;
-pub use self::spec::{Command, Configuration, Environment, Event, Pipes, RunspaceSpec, StartSpec};
+pub use self::spec::{Command, Environment, Event, Pipes, RunspaceSpec, StartSpec};
 use self::status::{Report, StatusChannel};
 use self::stop::{Stop, Strays};
 use self::terminal::{Terminal, Turn};
@@ -60,6 +66,8 @@ pub struct Runspace {
     engine: &'static dyn Engine,
     directory: PathBuf,
     shell: Shell,
+    /// The process that runs the invocations: the shell, or a copy of it that goes on for it.
+    driver: u32,
     terminal: Terminal,
     status: StatusChannel,
     /// Held in both directions: the driver never sees the end of it while we live.
@@ -90,12 +98,13 @@ pub struct Runspace {
 impl Runspace {
     /// Starts the shell and waits until the user's own files have been read.
     pub async fn open(spec: RunspaceSpec) -> Result<Self, OpenError> {
-        let engine = engine::engine(spec.configuration);
+        let engine = spec.configuration.engine();
         let launch = engine.launch(&spec);
         let channels = prepare(&spec.directory, &launch).map_err(OpenFailure::Directory)?;
         let (terminal, shell_end) = Terminal::open().map_err(OpenFailure::Terminal)?;
-        let shell = Shell::spawn(&spec, &launch, shell_end)?;
+        let shell = Shell::spawn(&spec, engine, &launch, shell_end)?;
         let mut runspace = Self {
+            driver: shell.pid(),
             engine,
             directory: spec.directory,
             shell,
@@ -227,7 +236,7 @@ impl Runspace {
         invocation: Invocation,
         order: String,
     ) -> Result<(), StartError> {
-        self.began = Beginning::now(self.shell.pid());
+        self.began = Beginning::now(self.driver);
         self.stop = None;
         self.argv = matches!(start.command, Command::Argv(_));
         self.order(order)?;
@@ -280,7 +289,11 @@ impl Runspace {
             Report::Again => self.repeat_order(),
             Report::Prompt { number, asked } => self.on_prompt(number, asked),
             Report::End { leaves } => self.on_end_key(leaves),
-            Report::Rescued => {
+            Report::Rescued { driver } => {
+                // Anybody may write to the FIFO; only what is of the session can be meant.
+                if let Some(driver) = driver.filter(|it| tree::is_of(*it, self.shell.pid())) {
+                    self.driver = driver;
+                }
                 let _ = fs::remove_file(self.directory.join("state"));
             }
             Report::Running { number } => {

@@ -9,7 +9,7 @@ use outlast_protocol::outcome::ExitStatus;
 use rustix::process::{Pid, PidfdFlags};
 use tokio::io::{Interest, unix::AsyncFd};
 
-use super::engine::Launch;
+use super::engine::{Engine, Launch};
 use super::error::OpenFailure;
 use super::spec::RunspaceSpec;
 use crate::sys::{readiness, spawn};
@@ -23,10 +23,11 @@ pub(super) struct Shell {
 impl Shell {
     pub(super) fn spawn(
         spec: &RunspaceSpec,
+        engine: &dyn Engine,
         launch: &Launch,
         terminal: OwnedFd,
     ) -> Result<Self, OpenFailure> {
-        let mut command = Command::new(launch.program);
+        let mut command = Command::new(engine.program());
         command
             .args(&launch.arguments)
             .env_clear()
@@ -34,8 +35,14 @@ impl Shell {
             .current_dir(&spec.working_directory);
         let mut child =
             spawn::on_terminal(&mut command, terminal, spec.umask).map_err(|source| {
+                if source.kind() == io::ErrorKind::NotFound && spec.working_directory.is_dir() {
+                    return OpenFailure::Missing {
+                        shell: engine.program(),
+                        package: engine.package(),
+                    };
+                }
                 OpenFailure::Spawn {
-                    shell: launch.program,
+                    shell: engine.program(),
                     source,
                 }
             })?;

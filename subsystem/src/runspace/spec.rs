@@ -8,12 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use outlast_protocol::outcome::ExitStatus;
 
-/// The kind of shell in a runspace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Configuration {
-    /// An interactive bash with the user's login files.
-    Bash,
-}
+use super::configuration::Configuration;
 
 /// How to open a runspace.
 #[derive(Clone, Debug)]

@@ -37,8 +37,11 @@ pub(super) enum Report {
     End {
         leaves: bool,
     },
-    /// The shell was replaced by a fresh one that has read the saved state.
-    Rescued,
+    /// The shell was replaced by a fresh one that has read the saved state, or by a copy of
+    /// itself with this process id.
+    Rescued {
+        driver: Option<u32>,
+    },
     /// It may have lost the line that told it what to run.
     Again,
 }
@@ -120,7 +123,9 @@ fn parse(line: &str) -> Option<Report> {
                 _ => return None,
             },
         },
-        "rescued" => Report::Rescued,
+        "rescued" => Report::Rescued {
+            driver: words.next().and_then(|it| it.parse().ok()),
+        },
         "running" => Report::Running {
             number: words.next()?.split(':').next()?.parse().ok()?,
         },

@@ -44,6 +44,9 @@ pub(super) enum Echo {
 
 pub(super) struct Terminal {
     master: AsyncFd<OwnedFd>,
+    /// A shell that waits for work may have no descriptor of it open, and with none at all it
+    /// would count as hung up.
+    _slave: OwnedFd,
     tail: VecDeque<u8>,
     hung_up: bool,
     fence: Option<Fence>,
@@ -70,6 +73,7 @@ impl Terminal {
         rustix::io::ioctl_fionbio(&master, true)?;
         let terminal = Self {
             master: readiness::watch(master, Interest::READABLE | Interest::WRITABLE)?,
+            _slave: shell.try_clone()?,
             tail: VecDeque::new(),
             hung_up: false,
             fence: None,

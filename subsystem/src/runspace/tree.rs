@@ -204,6 +204,12 @@ pub(super) fn waits_at_terminal(pid: i32) -> bool {
         })
 }
 
+/// Whether a process belongs to the session of `shell`.
+pub(super) fn is_of(pid: u32, shell: u32) -> bool {
+    let session = read(&pid.to_string()).map(|it| it.session);
+    session.is_some_and(|it| u32::try_from(it) == Ok(shell))
+}
+
 /// Clock ticks since boot, now, as /proc counts them.
 fn now() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);

@@ -290,10 +290,7 @@ impl Runspace {
             return;
         }
         let done = match self.engine.recall() {
-            Recall::Keys(keys) if !self.edits() => {
-                // Nobody's line comes back while a program has the terminal.
-                self.visiting.kept_line && self.visiting.inside.is_some() && keys.restore.is_empty()
-            }
+            Recall::Keys(_) if !self.edits() => false,
             Recall::Keys(keys) => {
                 if self.visiting.inside.is_some() {
                     self.visiting.kept_line = false;
@@ -322,7 +319,10 @@ impl Runspace {
         if let Ok(shell) = i32::try_from(self.shell.pid())
             && self.terminal.foreground() == Some(shell)
         {
-            tree::send(shell, signal);
+            // A copy of the shell is in its group.
+            if let Ok(driver) = i32::try_from(self.driver) {
+                tree::send(driver, signal);
+            }
         }
     }
 

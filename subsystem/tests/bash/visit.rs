@@ -1,135 +1,20 @@
 //! Visits to a live bash: what is typed at its own prompt, and what becomes of it.
-use std::time::Duration;
-
 use outlast_protocol::link::TerminalSize;
 use outlast_protocol::outcome::ExitStatus;
-use outlast_subsystem::runspace::{Command, Event, StartSpec};
+use outlast_subsystem::runspace::{Command, Event};
 
+use crate::runspace::visitor::Visitor;
 use crate::runspace::{Bench, Home};
 
-/// A bench with somebody at the terminal.
-struct Visitor {
-    bench: Bench,
-    screen: String,
-    left: Option<ExitStatus>,
-    free: bool,
-    asked: Vec<String>,
-    number: u64,
-}
-
-impl Visitor {
-    async fn new() -> Self {
-        let home = Home::new();
-        home.write(".bash_profile", "PS1='prompt> ' PS2='more> '\n");
-        Self::at(Bench::open_in(home).await.unwrap())
-    }
-
-    fn at(bench: Bench) -> Self {
-        Self {
-            bench,
-            screen: String::new(),
-            left: None,
-            free: false,
-            asked: Vec::new(),
-            number: 0,
-        }
-    }
-
-    fn spec(&mut self, command: Command) -> StartSpec {
-        self.number = self.bench.next_number();
-        StartSpec {
-            number: self.number,
-            command,
-            stdin: false,
-            environment: Vec::new(),
-        }
-    }
-
-    fn visit(&mut self) {
-        self.screen.clear();
-        self.left = None;
-        let spec = self.spec(Command::Script(Vec::new()));
-        self.bench.runspace.visit(&spec).unwrap();
-    }
-
-    fn take(&mut self, event: Event) {
-        match event {
-            Event::Pty(bytes) => self.screen.push_str(&String::from_utf8_lossy(&bytes)),
-            Event::Left { status, number } => {
-                assert_eq!(number, self.number);
-                self.left = Some(status);
-            }
-            Event::Free => self.free = true,
-            Event::Asked { text } => self.asked.push(text),
-            Event::Typed(_) | Event::AskedNoMore => {}
-            other => panic!("{other:?} with {:?}", self.screen),
-        }
-    }
-
-    async fn step(&mut self) {
-        let event = self.bench.runspace.next_event().await;
-        self.take(event);
-    }
-
-    async fn sees(&mut self, text: &str) {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-        while !self.screen.contains(text) {
-            if tokio::time::timeout_at(deadline, self.step())
-                .await
-                .is_err()
-            {
-                let all = self.bench.runspace.pty_tail();
-                let all = String::from_utf8_lossy(&all);
-                panic!("{text:?} is not shown, but {:?}; all: {all:?}", self.screen);
-            }
-        }
-        let at = self.screen.find(text).unwrap() + text.len();
-        self.screen.drain(..at);
-    }
-
-    async fn prompt(&mut self) {
-        self.sees("prompt> ").await;
-    }
-
-    async fn types(&mut self, keys: &str) {
-        self.bench.runspace.type_in(keys.to_owned().into());
-        while !self.bench.runspace.has_typed() {
-            self.step().await;
-        }
-    }
-
-    async fn is_gone(&mut self) -> ExitStatus {
-        loop {
-            if let Some(status) = self.left.take() {
-                return status;
-            }
-            self.step().await;
-        }
-    }
-
-    async fn is_free(&mut self) {
-        while !self.bench.runspace.is_free() {
-            self.step().await;
-        }
-    }
-
-    /// Leaves the shell as it is and has it back for an invocation.
-    async fn away(&mut self) {
-        self.bench.runspace.leave();
-        self.bench.runspace.want_back();
-        self.is_free().await;
-    }
-
-    async fn runs(&mut self, script: &str) -> String {
-        let ran = self.bench.run(script).await;
-        assert_eq!(ran.status, ExitStatus::Code(0), "{ran:?}");
-        ran.out().to_owned()
-    }
+async fn visitor() -> Visitor {
+    let home = Home::new();
+    home.write(".bash_profile", "PS1='prompt> ' PS2='more> '\n");
+    Visitor::at(Bench::open_in(home).await.unwrap())
 }
 
 #[tokio::test]
 async fn what_is_typed_and_what_is_invoked_share_one_shell() {
-    let mut it = Visitor::new().await;
+    let mut it = visitor().await;
     it.runs("x=from-invoke; f() { echo \"f got $1\"; }").await;
     it.visit();
     it.prompt().await;
@@ -146,7 +31,7 @@ async fn what_is_typed_and_what_is_invoked_share_one_shell() {
 
 #[tokio::test]
 async fn a_half_typed_line_survives_an_invocation_with_its_cursor() {
-    let mut it = Visitor::new().await;
+    let mut it = visitor().await;
     it.visit();
     it.prompt().await;
     it.types("echo left right\x1b[D\x1b[D\x1b[D\x1b[D\x1b[D\x1b[D")
@@ -168,7 +53,7 @@ async fn a_half_typed_line_survives_an_invocation_with_its_cursor() {
 
 #[tokio::test]
 async fn a_visitor_who_comes_back_before_any_work_finds_the_line_untouched() {
-    let mut it = Visitor::new().await;
+    let mut it = visitor().await;
     it.visit();
     it.prompt().await;
     it.types("echo un").await;
@@ -181,7 +66,7 @@ async fn a_visitor_who_comes_back_before_any_work_finds_the_line_untouched() {
 
 #[tokio::test]
 async fn a_program_is_left_alone_and_work_waits_for_it() {
-    let mut it = Visitor::new().await;
+    let mut it = visitor().await;
     it.visit();
     it.prompt().await;
     it.types("echo begun; cat; echo ended\n").await;
@@ -208,7 +93,7 @@ async fn a_program_is_left_alone_and_work_waits_for_it() {
 
 #[tokio::test]
 async fn control_d_leaves_from_an_empty_line_and_is_a_key_elsewhere() {
-    let mut it = Visitor::new().await;
+    let mut it = visitor().await;
     it.visit();
     it.prompt().await;
     it.types("sleep 1000 &\n").await;
@@ -228,7 +113,7 @@ async fn control_d_leaves_from_an_empty_line_and_is_a_key_elsewhere() {
 
 #[tokio::test]
 async fn every_way_out_of_a_shell_ends_the_visit_only() {
-    let mut it = Visitor::new().await;
+    let mut it = visitor().await;
     for (typed, status) in [
         ("exit\n", 0),
         ("logout\n", 0),
@@ -246,7 +131,7 @@ async fn every_way_out_of_a_shell_ends_the_visit_only() {
 
 #[tokio::test]
 async fn what_throws_a_command_out_stays_inside() {
-    let mut it = Visitor::new().await;
+    let mut it = visitor().await;
     it.visit();
     it.prompt().await;
     it.types("bash -c 'echo ready; exec sleep 1000'\n").await;
@@ -268,7 +153,7 @@ async fn what_throws_a_command_out_stays_inside() {
 
 #[tokio::test]
 async fn nothing_of_the_driver_shows_not_even_with_a_trace() {
-    let mut it = Visitor::new().await;
+    let mut it = visitor().await;
     it.visit();
     it.prompt().await;
     it.types("set -x\n").await;
@@ -303,7 +188,7 @@ async fn the_history_is_the_users_and_is_there_to_be_recalled() {
 
 #[tokio::test]
 async fn programs_see_a_terminal_of_the_visitors_size() {
-    let mut it = Visitor::new().await;
+    let mut it = visitor().await;
     let size = |columns, rows| TerminalSize { columns, rows };
     it.bench.runspace.resize(size(133, 47)).unwrap();
     it.visit();
@@ -320,7 +205,7 @@ async fn programs_see_a_terminal_of_the_visitors_size() {
 
 #[tokio::test]
 async fn a_paste_of_64_kib_arrives_whole() {
-    let mut it = Visitor::new().await;
+    let mut it = visitor().await;
     it.visit();
     it.prompt().await;
     it.types("cat >pasted\n").await;
@@ -338,7 +223,7 @@ async fn a_paste_of_64_kib_arrives_whole() {
 
 #[tokio::test]
 async fn a_command_on_the_terminal_has_its_streams_there() {
-    let mut it = Visitor::new().await;
+    let mut it = visitor().await;
     let script = "[ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo terminal; read -r line; echo got $line; x=2; (exit 9)";
     let spec = it.spec(Command::Script(script.into()));
     it.bench.runspace.start_on_terminal(&spec).unwrap();
@@ -360,7 +245,7 @@ async fn a_command_on_the_terminal_has_its_streams_there() {
 
 #[tokio::test]
 async fn what_is_lent_is_given_back() {
-    let mut it = Visitor::new().await;
+    let mut it = visitor().await;
     it.runs("A=old; declare -i N=5; g() { echo own; }; readonly R=1")
         .await;
     let mut spec = it.spec(Command::Script(
@@ -376,7 +261,7 @@ async fn what_is_lent_is_given_back() {
     spec.environment = lent.iter().map(|(n, v)| (n.to_vec(), v.to_vec())).collect();
     let ran = it.bench.run_spec(&spec).await;
     let mut expected = Vec::new();
-    for part in [&lent[0].1[..], b"|7|", lent[0].1, b"||lent \nlent h\n"] {
+    for part in [lent[0].1, b"|7|", lent[0].1, b"||lent \nlent h\n"] {
         expected.extend_from_slice(part);
     }
     assert_eq!(ran.stdout, expected, "{ran:?}");
@@ -397,7 +282,7 @@ async fn what_is_lent_is_given_back() {
 
 #[tokio::test]
 async fn a_password_asked_for_on_the_terminal_is_a_question_and_nowhere_shown() {
-    let mut it = Visitor::new().await;
+    let mut it = visitor().await;
     let script = "read -r -s -p 'Password: ' a </dev/tty 2>/dev/tty; read -r -s -p 'Again: ' b </dev/tty 2>/dev/tty; echo $a/$b; read -r c </dev/tty || echo none";
     let spec = it.spec(Command::Script(script.into()));
     let mut pipes = it.bench.start_spec(&spec);
@@ -426,7 +311,7 @@ async fn a_password_asked_for_on_the_terminal_is_a_question_and_nowhere_shown() 
 
 #[tokio::test]
 async fn a_question_that_nobody_answers_is_the_end_of_the_file() {
-    let mut it = Visitor::new().await;
+    let mut it = visitor().await;
     let script = "read -r -s -p 'Password: ' a </dev/tty 2>/dev/tty; echo $?";
     let spec = it.spec(Command::Script(script.into()));
     let mut pipes = it.bench.start_spec(&spec);

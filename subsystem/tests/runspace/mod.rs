@@ -1,5 +1,8 @@
 //! A runspace in a temporary home, and what a caller does with it.
 
+#[allow(dead_code, reason = "only some engines are visited in tests")]
+pub(crate) mod visitor;
+
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -14,6 +17,16 @@ use outlast_subsystem::sys::readiness;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
 use tokio::io::{Interest, unix::AsyncFd};
+
+/// Programs in this directory of the home are found before all others.
+pub(crate) const PROGRAMS: &str = ".programs";
+
+fn path(home: &Home) -> OsString {
+    let mut path = home.path().join(PROGRAMS).into_os_string();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap());
+    path
+}
 
 pub(crate) struct Home(tempfile::TempDir);
 
@@ -74,13 +87,22 @@ impl Bench {
     }
 
     pub(crate) async fn open_within(home: Home, open_timeout: Duration) -> Result<Self, OpenError> {
+        Self::open_as("bash", home, open_timeout).await
+    }
+
+    /// Opens the configuration of that name.
+    pub(crate) async fn open_as(
+        configuration: &str,
+        home: Home,
+        open_timeout: Duration,
+    ) -> Result<Self, OpenError> {
         let variables = [
             ("HOME", home.path().as_os_str().to_owned()),
-            ("PATH", std::env::var_os("PATH").unwrap()),
+            ("PATH", path(&home)),
             ("TERM", OsString::from("xterm-256color")),
         ];
         let spec = RunspaceSpec {
-            configuration: Configuration::Bash,
+            configuration: Configuration::named(configuration).unwrap(),
             directory: home.path().join(".runspace"),
             environment: variables.map(|(name, value)| (name.into(), value)).to_vec(),
             working_directory: home.path().to_owned(),

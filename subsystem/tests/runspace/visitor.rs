@@ -1,0 +1,125 @@
+//! Somebody at the terminal of a runspace.
+
+use std::time::Duration;
+
+use outlast_protocol::outcome::ExitStatus;
+use outlast_subsystem::runspace::{Command, Event, StartSpec};
+
+use super::Bench;
+
+/// A bench with somebody at the terminal.
+pub(crate) struct Visitor {
+    pub(crate) bench: Bench,
+    pub(crate) screen: String,
+    left: Option<ExitStatus>,
+    free: bool,
+    pub(crate) asked: Vec<String>,
+    pub(crate) number: u64,
+}
+
+impl Visitor {
+    pub(crate) fn at(bench: Bench) -> Self {
+        Self {
+            bench,
+            screen: String::new(),
+            left: None,
+            free: false,
+            asked: Vec::new(),
+            number: 0,
+        }
+    }
+
+    pub(crate) fn spec(&mut self, command: Command) -> StartSpec {
+        self.number = self.bench.next_number();
+        StartSpec {
+            number: self.number,
+            command,
+            stdin: false,
+            environment: Vec::new(),
+        }
+    }
+
+    pub(crate) fn visit(&mut self) {
+        self.screen.clear();
+        self.left = None;
+        let spec = self.spec(Command::Script(Vec::new()));
+        self.bench.runspace.visit(&spec).unwrap();
+    }
+
+    pub(crate) fn take(&mut self, event: Event) {
+        match event {
+            Event::Pty(bytes) => self.screen.push_str(&String::from_utf8_lossy(&bytes)),
+            Event::Left { status, number } => {
+                assert_eq!(number, self.number);
+                self.left = Some(status);
+            }
+            Event::Free => self.free = true,
+            Event::Asked { text } => self.asked.push(text),
+            Event::Typed(_) | Event::AskedNoMore => {}
+            other => panic!("{other:?} with {:?}", self.screen),
+        }
+    }
+
+    pub(crate) async fn step(&mut self) {
+        let event = self.bench.runspace.next_event().await;
+        self.take(event);
+    }
+
+    /// Waits until that is shown; what was shown before it, since the last time.
+    pub(crate) async fn sees(&mut self, text: &str) -> String {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        while !self.screen.contains(text) {
+            if tokio::time::timeout_at(deadline, self.step())
+                .await
+                .is_err()
+            {
+                let all = self.bench.runspace.pty_tail();
+                let all = String::from_utf8_lossy(&all);
+                panic!("{text:?} is not shown, but {:?}; all: {all:?}", self.screen);
+            }
+        }
+        let at = self.screen.find(text).unwrap();
+        let before = self.screen[..at].to_owned();
+        self.screen.drain(..at + text.len());
+        before
+    }
+
+    pub(crate) async fn prompt(&mut self) {
+        self.sees("prompt> ").await;
+    }
+
+    pub(crate) async fn types(&mut self, keys: &str) {
+        self.bench.runspace.type_in(keys.to_owned().into());
+        while !self.bench.runspace.has_typed() {
+            self.step().await;
+        }
+    }
+
+    pub(crate) async fn is_gone(&mut self) -> ExitStatus {
+        loop {
+            if let Some(status) = self.left.take() {
+                return status;
+            }
+            self.step().await;
+        }
+    }
+
+    pub(crate) async fn is_free(&mut self) {
+        while !self.bench.runspace.is_free() {
+            self.step().await;
+        }
+    }
+
+    /// Leaves the shell as it is and has it back for an invocation.
+    pub(crate) async fn away(&mut self) {
+        self.bench.runspace.leave();
+        self.bench.runspace.want_back();
+        self.is_free().await;
+    }
+
+    pub(crate) async fn runs(&mut self, script: &str) -> String {
+        let ran = self.bench.run(script).await;
+        assert_eq!(ran.status, ExitStatus::Code(0), "{ran:?}");
+        ran.out().to_owned()
+    }
+}

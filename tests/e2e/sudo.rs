@@ -1,0 +1,99 @@
+//! `sudo`, which asks for a password on the terminal of the session's shell.
+
+use outlast_tests::pty::OnPty;
+use outlast_tests::{ClientMachine, Sshd, Sudoer};
+
+use crate::stage::{Stage, run};
+
+/// A session on a server with somebody who may use sudo; none where that cannot be.
+fn session() -> Option<Stage> {
+    let sshd = Sshd::builder().sudoer().start();
+    if !sshd.hides_real_home() {
+        skipped();
+        return None;
+    }
+    let stage = Stage::before(sshd);
+    stage.new_session("job");
+    Some(stage)
+}
+
+/// Shown with the test's own output: without a mount namespace there is no user who may use sudo.
+#[expect(
+    clippy::print_stderr,
+    reason = "a test that could not check anything says so"
+)]
+fn skipped() {
+    eprintln!("not checked: no mount namespace here");
+}
+
+fn invoke(machine: &ClientMachine, options: &[&str], script: &str) -> OnPty {
+    let mut words = vec!["invoke", "-s", "job"];
+    words.extend(options);
+    words.push(script);
+    machine.on_pty(&words)
+}
+
+/// No file of the session has the password in it.
+fn is_nowhere(stage: &Stage) {
+    let mut directories = vec![stage.sshd.session_dir()];
+    let mut files = 0;
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let entry = entry.unwrap();
+            let kind = entry.file_type().unwrap();
+            if kind.is_dir() {
+                directories.push(entry.path());
+            } else if kind.is_file() {
+                files += 1;
+                let text = std::fs::read(entry.path()).unwrap();
+                let wanted = Sudoer::PASSWORD.as_bytes();
+                let found = text.windows(wanted.len()).any(|window| window == wanted);
+                assert!(!found, "{}", entry.path().display());
+            }
+        }
+    }
+    assert!(files > 2, "the log, the ledger, the meta file");
+}
+
+#[test]
+fn its_question_is_asked_here_and_a_wrong_answer_is_asked_again() {
+    let Some(stage) = session() else { return };
+    let script = format!("{}; echo and on", Sudoer::command("sudo -k id -u"));
+    let mut asked = invoke(&stage.machine, &["-n"], &script);
+    asked.expect("[sudo] password for ada: ");
+    asked.send("wrong\r");
+    asked.expect("try again");
+    asked.expect("[sudo] password for ada: ");
+    asked.send(&format!("{}\r", Sudoer::PASSWORD));
+    let output = asked.ended();
+    output.code(0).stdout_has("0").stdout_has("and on");
+    is_nowhere(&stage);
+    stage.strike(vec![]);
+}
+
+#[test]
+fn where_nobody_can_be_asked_it_is_told_so() {
+    let Some(stage) = session() else { return };
+    let script = Sudoer::command("sudo -k sha256sum");
+    let output = run(&stage.machine, &["invoke", "-n", "-s", "job", &script]);
+    output.code(1);
+    output.stderr_has("[sudo] password for ada");
+    output.stderr_has("no password was provided");
+    stage.strike(vec![]);
+}
+
+#[test]
+fn on_the_terminal_it_asks_by_itself() {
+    let Some(stage) = session() else { return };
+    let mut on = invoke(
+        &stage.machine,
+        &["--tty"],
+        &Sudoer::command("sudo -k id -u"),
+    );
+    on.expect("[sudo] password for ada: ");
+    on.send(&format!("{}\r", Sudoer::PASSWORD));
+    let output = on.ended();
+    output.code(0).stdout_has("\n0\r\n");
+    is_nowhere(&stage);
+    stage.strike(vec![]);
+}
