@@ -3,13 +3,14 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use outlast_protocol::id::InvocationId;
+use outlast_protocol::id::{ClientId, InvocationId};
 use outlast_protocol::link::Level;
 use outlast_protocol::outcome::ExitStatus;
 use outlast_protocol::record::Stream;
 use outlast_protocol::session::End;
 use tokio::time::Instant;
 
+use super::agent::{self, AgentSocket};
 use super::course::NextInput;
 use super::invocations::Invocation;
 use super::pipes::{Drain, Feed};
@@ -28,6 +29,8 @@ const END_OF_FILE: &[u8] = b"\x04";
 struct Current {
     id: InvocationId,
     place: Place,
+    /// There as long as it runs.
+    _agent: Option<AgentSocket>,
     next_step: Option<(Instant, Step)>,
     kill_after: Option<Duration>,
 }
@@ -250,8 +253,9 @@ fn start(
         work,
         stdin,
         terminal,
-        environment,
+        mut environment,
         timeout,
+        agent,
         kill_after,
     } = invocation;
     if let Some(size) = terminal {
@@ -261,6 +265,12 @@ fn start(
         Work::Command(command) => (command, false),
         Work::Visit => (Command::Script(Vec::new()), true),
     };
+    let agent = agent.map(|client| forward(session, runspace, number, visit, client));
+    let agent = agent.transpose()?;
+    if let Some(agent) = &agent {
+        environment.retain(|(name, _)| name != agent::VARIABLE);
+        environment.push((agent::VARIABLE.to_vec(), agent.address().to_vec()));
+    }
     let spec = StartSpec {
         number,
         command,
@@ -282,9 +292,27 @@ fn start(
     Ok(Current {
         id,
         place,
+        _agent: agent,
         next_step,
         kill_after,
     })
+}
+
+/// Gives an invocation its way to its client's agent. Visits have the same address one after the
+/// other: who comes back finds the shell at its prompt, with what it was told the first time.
+fn forward(
+    session: &Rc<Session>,
+    runspace: &Runspace,
+    number: u64,
+    visit: bool,
+    client: ClientId,
+) -> Result<AgentSocket, String> {
+    let name = match visit {
+        true => "agent".to_owned(),
+        false => format!("agent.{number}"),
+    };
+    AgentSocket::start(session, runspace.directory(), &name, client)
+        .map_err(|error| format!("no socket to the SSH agent: {error}"))
 }
 
 fn on_pipes(
