@@ -217,8 +217,8 @@ fn a_visit_goes_on_over_another_link() {
     let places = Places::new();
     let mut it = Visitor::enter(session(&places), 2);
     it.sees("prompt> ");
-    it.types("cat\n");
-    it.sees("cat\r\n");
+    it.types("echo begun; cat\n");
+    it.sees("\rbegun\r\n");
     let mut again = places.remote();
     again.say(attach(INSTANCE, 1, AttachMode::Connect), b"");
     let info = attached(&mut again);

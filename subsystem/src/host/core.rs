@@ -11,6 +11,7 @@ use outlast_protocol::record::RecordKind;
 use outlast_protocol::session::{End, Holder, IdleTimeout, Life, SessionInfo};
 use outlast_rendezvous::PrivateDirectory;
 
+use super::agent::Connections;
 use super::consumption::Consumption;
 use super::holding::{Attaching, Holding};
 use super::invocations::{Finished, Invocation, Invocations, NotAccepted};
@@ -36,6 +37,8 @@ pub(super) struct Core {
     pub(super) invocations: Invocations,
     pub(super) outcomes: Outcomes,
     pub(super) holding: Holding,
+    /// To the holder's SSH agent.
+    pub(super) agents: Connections,
     pub(super) surroundings: Surroundings,
     /// Whether its shell lives, and why not.
     life: Life,
@@ -104,6 +107,7 @@ impl Core {
             invocations: Invocations::default(),
             outcomes: Outcomes::default(),
             holding: Holding::default(),
+            agents: Connections::default(),
             surroundings,
             life,
             directory: None,
@@ -382,6 +386,7 @@ impl Core {
             }
             self.unattended_since = None;
             self.meta.disconnected_ms = None;
+            self.agents.fence(self.holding.writer());
         }
         attaching
     }
@@ -393,6 +398,7 @@ impl Core {
             self.invocations.show_out();
         }
         self.holding.take_over(lease, holder);
+        self.agents.fence(self.holding.writer());
         self.unattended_since = None;
         self.meta.disconnected_ms = None;
     }
@@ -400,7 +406,9 @@ impl Core {
     /// The link of that lease is gone.
     pub(super) fn detach(&mut self, lease: Lease) {
         let was_attached = self.holding.is_attached(lease);
-        if self.holding.detach(lease) && was_attached {
+        let free = self.holding.detach(lease);
+        self.agents.fence(self.holding.writer());
+        if free && was_attached {
             self.meta.disconnected_ms = Some(self.surroundings.wall_ms());
             self.save();
             // What is on disk need not be in memory too while nobody reads.

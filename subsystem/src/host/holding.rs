@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use outlast_protocol::id::Lease;
+use outlast_protocol::id::{ClientId, Lease};
 use outlast_protocol::link::AttachMode;
 use outlast_protocol::session::Holder;
 
@@ -109,6 +109,17 @@ impl Holding {
         self.writer.is_none() && self.watchers.is_empty()
     }
 
+    /// The lease that frames which change the session have.
+    pub(super) fn writer(&self) -> Option<Lease> {
+        self.writer.as_ref().map(|(lease, _)| *lease)
+    }
+
+    /// The lease under which that client has the session, if it does.
+    pub(super) fn writes_as(&self, client: ClientId) -> Option<Lease> {
+        let (lease, holder) = self.writer.as_ref()?;
+        (holder.client == client).then_some(*lease)
+    }
+
     /// The writer.
     pub(super) fn holder(&self) -> Option<&Holder> {
         self.writer.as_ref().map(|(_, holder)| holder)
@@ -161,6 +172,8 @@ mod tests {
         let old = granted(holding.attach(holder(1), AttachMode::Connect, false));
         let new = granted(holding.attach(holder(1), AttachMode::Connect, false));
         assert!(holding.may_write(new) && !holding.may_write(old));
+        assert_eq!(holding.writes_as(holder(1).client), Some(new));
+        assert_eq!(holding.writes_as(holder(2).client), None);
     }
 
     #[test]

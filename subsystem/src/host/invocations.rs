@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
-use outlast_protocol::id::{InvocationId, Seq};
+use outlast_protocol::id::{ClientId, InvocationId, Seq};
 use outlast_protocol::limits::{MAX_OUTCOMES, MAX_QUEUE, MAX_SCRIPT};
 use outlast_protocol::link::{Level, TerminalSize};
 use outlast_protocol::outcome::{ExitStatus, Outcome};
@@ -26,6 +26,8 @@ pub(super) struct Invocation {
     /// The terminal it runs on, or that its visitor has.
     pub(super) terminal: Option<TerminalSize>,
     pub(super) environment: Environment,
+    /// The client whose SSH agent it gets a socket to.
+    pub(super) agent: Option<ClientId>,
     pub(super) timeout: Option<Duration>,
     /// How long it has between the steps of being stopped.
     pub(super) kill_after: Option<Duration>,
@@ -358,6 +360,7 @@ mod tests {
             stdin: false,
             terminal: None,
             environment: Vec::new(),
+            agent: None,
             timeout: None,
             kill_after: None,
         }

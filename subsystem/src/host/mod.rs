@@ -2,6 +2,7 @@
 //! its death concerns no other session.
 
 mod accept;
+mod agent;
 mod choice;
 mod clock;
 mod consumption;

@@ -3,13 +3,14 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use outlast_protocol::id::InvocationId;
+use outlast_protocol::id::{ClientId, InvocationId};
 use outlast_protocol::link::Level;
 use outlast_protocol::outcome::ExitStatus;
 use outlast_protocol::record::Stream;
 use outlast_protocol::session::End;
 use tokio::time::Instant;
 
+use super::agent::{self, AgentSocket};
 use super::course::NextInput;
 use super::invocations::Invocation;
 use super::pipes::{Drain, Feed};
@@ -28,6 +29,8 @@ const END_OF_FILE: &[u8] = b"\x04";
 struct Current {
     id: InvocationId,
     place: Place,
+    /// There as long as it runs.
+    _agent: Option<AgentSocket>,
     next_step: Option<(Instant, Step)>,
     kill_after: Option<Duration>,
 }
@@ -58,6 +61,7 @@ enum Step {
 pub(super) async fn run(session: &Rc<Session>, mut runspace: Runspace) {
     let mut number = 0u64;
     let mut current: Option<Current> = None;
+    let mut looks: Option<Looks> = None;
     while session.core().is_live() {
         if current.is_none() {
             current = start_next(session, &mut runspace, &mut number);
@@ -76,10 +80,12 @@ pub(super) async fn run(session: &Rc<Session>, mut runspace: Runspace) {
         {
             runspace.leave();
             current = None;
+            looks = Some(Looks::begin());
             session.complete(ExitStatus::Code(0));
             continue;
         }
         note_left_running(session, &runspace, current.is_none());
+        looks = looks.filter(|_| current.is_none());
         let paced = pace(session, &mut runspace);
         let types = current.as_ref().is_some_and(Current::types);
         let step = current.as_ref().and_then(|current| current.next_step);
@@ -111,6 +117,9 @@ pub(super) async fn run(session: &Rc<Session>, mut runspace: Runspace) {
             () = session.work() => {}
             () = session.input(), if types => {}
             () = until(paced) => {}
+            () = until(looks.as_ref().map(|looks| looks.at)) => {
+                looks = looks.and_then(Looks::next);
+            }
             () = until(step.map(|(at, _)| at)) => {
                 if let (Some(current), Some((_, step))) = (&mut current, step) {
                     let pause = current.kill_after.unwrap_or(ESCALATION);
@@ -120,6 +129,33 @@ pub(super) async fn run(session: &Rc<Session>, mut runspace: Runspace) {
         }
     }
     runspace.close(CLOSING).await;
+}
+
+/// Looks at what a visitor left running: a program that was typed just before may not have the
+/// terminal yet. They are further and further apart, a second in all.
+struct Looks {
+    at: Instant,
+    pause: Duration,
+}
+
+impl Looks {
+    const FIRST: Duration = Duration::from_millis(20);
+    const LAST: Duration = Duration::from_millis(500);
+
+    fn begin() -> Self {
+        Self {
+            at: Instant::now() + Self::FIRST,
+            pause: Self::FIRST,
+        }
+    }
+
+    fn next(self) -> Option<Self> {
+        let pause = self.pause.saturating_mul(2);
+        (pause <= Self::LAST).then(|| Self {
+            at: Instant::now() + pause,
+            pause,
+        })
+    }
 }
 
 async fn until(at: Option<Instant>) {
@@ -217,8 +253,9 @@ fn start(
         work,
         stdin,
         terminal,
-        environment,
+        mut environment,
         timeout,
+        agent,
         kill_after,
     } = invocation;
     if let Some(size) = terminal {
@@ -228,6 +265,12 @@ fn start(
         Work::Command(command) => (command, false),
         Work::Visit => (Command::Script(Vec::new()), true),
     };
+    let agent = agent.map(|client| forward(session, runspace, number, visit, client));
+    let agent = agent.transpose()?;
+    if let Some(agent) = &agent {
+        environment.retain(|(name, _)| name != agent::VARIABLE);
+        environment.push((agent::VARIABLE.to_vec(), agent.address().to_vec()));
+    }
     let spec = StartSpec {
         number,
         command,
@@ -249,9 +292,27 @@ fn start(
     Ok(Current {
         id,
         place,
+        _agent: agent,
         next_step,
         kill_after,
     })
+}
+
+/// Gives an invocation its way to its client's agent. Visits have the same address one after the
+/// other: who comes back finds the shell at its prompt, with what it was told the first time.
+fn forward(
+    session: &Rc<Session>,
+    runspace: &Runspace,
+    number: u64,
+    visit: bool,
+    client: ClientId,
+) -> Result<AgentSocket, String> {
+    let name = match visit {
+        true => "agent".to_owned(),
+        false => format!("agent.{number}"),
+    };
+    AgentSocket::start(session, runspace.directory(), &name, client)
+        .map_err(|error| format!("no socket to the SSH agent: {error}"))
 }
 
 fn on_pipes(

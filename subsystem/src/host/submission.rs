@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use outlast_protocol::id::ClientId;
 use outlast_protocol::limits::MAX_SCRIPT;
 use outlast_protocol::link::Command as Kind;
 use outlast_protocol::link::to_host::Submit;
@@ -11,8 +12,12 @@ use super::invocations::Invocation;
 use super::work::Work;
 use crate::runspace::{Command, Environment};
 
-/// What a submission asks for, or what is wrong with it.
-pub(super) fn invocation(submit: &Submit, body: &Bytes) -> Result<Invocation, String> {
+/// What that client's submission asks for, or what is wrong with it.
+pub(super) fn invocation(
+    client: Option<ClientId>,
+    submit: &Submit,
+    body: &Bytes,
+) -> Result<Invocation, String> {
     if body.len() > MAX_SCRIPT {
         return Err(too_long(body.len()));
     }
@@ -23,15 +28,13 @@ pub(super) fn invocation(submit: &Submit, body: &Bytes) -> Result<Invocation, St
     if submit.command == Kind::Visit && submit.timeout_ms.is_some() {
         return Err("a visit takes no timeout".to_owned());
     }
-    if submit.agent {
-        return Err("this version cannot lend the client's SSH agent to a command".to_owned());
-    }
     Ok(Invocation {
         id: submit.invocation,
         work: work(&submit.command, words(arguments)?, script)?,
         stdin: submit.stdin,
         terminal: submit.terminal,
         environment: environment_of(words(environment)?)?,
+        agent: client.filter(|_| submit.agent),
         timeout: submit.timeout_ms.map(Duration::from_millis),
         kill_after: submit.kill_after_ms.map(Duration::from_millis),
     })

@@ -142,6 +142,11 @@ impl Runspace {
         Err(OpenError { failure, terminal })
     }
 
+    /// The private directory it was given.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// Takes in what the user's files have said until now, which may be without end.
     fn catch_up(&mut self) {
         for _ in 0..CATCH_UP {

@@ -1,6 +1,7 @@
 //! What is said on one link: requests in ([`requests`]), replies, records and news out
 //! ([`news`]). No waiting here.
 
+mod agent;
 mod news;
 mod requests;
 mod submissions;
@@ -43,6 +44,8 @@ pub(super) struct Conversation {
     readers: VecDeque<Reader>,
     inputs: BTreeMap<InvocationId, (u64, bool)>,
     told: Option<SessionInfo>,
+    /// Whether the agent's users had their turn.
+    agent_spoke: bool,
     /// The question that was passed on last, while it is open.
     asked: Option<u32>,
     unfinished: Option<Unfinished>,
@@ -61,6 +64,7 @@ impl Conversation {
             readers: VecDeque::new(),
             inputs: BTreeMap::new(),
             told: None,
+            agent_spoke: false,
             asked: None,
             unfinished: None,
             over: false,

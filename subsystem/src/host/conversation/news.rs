@@ -33,9 +33,11 @@ impl Conversation {
             return None;
         }
         self.poll_input()
+            .or_else(|| self.poll_agent(lease))
             .or_else(|| self.poll_readers())
             .or_else(|| self.poll_question(lease))
             .or_else(|| self.poll_news())
+            .or_else(|| self.poll_agent(lease))
     }
 
     fn poll_input(&mut self) -> Option<(ToClient, Bytes)> {

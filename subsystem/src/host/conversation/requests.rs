@@ -156,6 +156,11 @@ impl Conversation {
             ToHost::Stdin(stdin) => self.stdin(&stdin, body),
             ToHost::StdinEnd(end) => self.stdin_end(&end),
             ToHost::Cancel(cancel) => self.cancel(&cancel),
+            ToHost::AgentData(data) => self.agent_data(lease, &data, body),
+            ToHost::AgentEnd(end) => {
+                let connection = end.connection;
+                self.session.core().agents.receive_end(lease, connection);
+            }
             ToHost::End(_) => {
                 self.session.core().request_removal();
                 self.session.ring_life();

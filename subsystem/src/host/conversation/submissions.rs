@@ -88,7 +88,8 @@ impl Conversation {
             self.refuse(refuse(code, text).hint(hint));
             return;
         }
-        let invocation = match submission::invocation(submit, body) {
+        let client = core.holding.holder().map(|holder| holder.client);
+        let invocation = match submission::invocation(client, submit, body) {
             Ok(invocation) => invocation,
             Err(text) => {
                 drop(core);
