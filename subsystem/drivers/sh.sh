@@ -64,6 +64,7 @@ __outlast_trap() {
       0:- | EXIT:- | exit:-) __outlast_farewell= ;;
       0:* | EXIT:* | exit:*) __outlast_farewell=$action ;;
       2:- | INT:- | int:- | SIGINT:-) command trap __outlast_pressed INT ;;
+      15:- | TERM:- | term:- | SIGTERM:-) command trap __outlast_spared TERM ;;
       1:- | HUP:- | hup:- | SIGHUP:-) command trap __outlast_hung_up HUP ;;
       *) command trap -- "$action" "$1" || status=$? ;;
     esac
@@ -80,7 +81,7 @@ __outlast_list_traps() {
   command trap >|"$__outlast_dir/traps"
   while IFS= command read -r __outlast_line; do
     case $__outlast_line in
-      *__outlast_pressed*INT | *__outlast_hung_up*HUP | *__outlast_killed* | *__outlast_recalled* | *__outlast_bye*) ;;
+      *__outlast_spared*TERM | *__outlast_pressed*INT | *__outlast_hung_up*HUP | *__outlast_killed* | *__outlast_recalled* | *__outlast_bye*) ;;
       *) command printf '%s\n' "$__outlast_line" ;;
     esac
   done <"$__outlast_dir/traps"
@@ -107,6 +108,10 @@ __outlast_killed() {
 # The host has work while the prompt of a visit is shown. The line that is being typed stays in
 # the terminal, which has not handed it out yet.
 __outlast_recalled() { [ -z "$__outlast_reading" ] || __outlast_reading=recalled; }
+
+# As with any shell that people sit at. It comes right behind a hang-up, whose EXIT trap it must
+# not cut short.
+__outlast_spared() { :; }
 
 __outlast_hung_up() { if __outlast_is_driver; then __outlast_running=; command exit 129; else command exit 129; fi; }
 
@@ -304,7 +309,8 @@ __outlast_keep_traps() {
 __outlast_become() {
   __outlast_me
   __outlast_pid=$__outlast_self
-  command trap - QUIT TERM
+  command trap - QUIT
+  command trap __outlast_spared TERM
   command trap __outlast_pressed INT
   command trap __outlast_hung_up HUP
   command . "$__outlast_dir/traps"
@@ -367,4 +373,5 @@ __outlast_lent= __outlast_refused= __outlast_loans=0 __outlast_last=0 __outlast_
 __outlast_set_traps
 command trap __outlast_pressed INT
 command trap __outlast_hung_up HUP
+command trap __outlast_spared TERM
 alias exit=__outlast_exit trap=__outlast_trap
