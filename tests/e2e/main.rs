@@ -22,6 +22,7 @@ mod host_keys;
 mod hostile;
 mod hostile_peers;
 mod idle;
+mod lending;
 mod listing;
 mod mux;
 mod output;

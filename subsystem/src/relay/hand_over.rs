@@ -12,10 +12,12 @@ use super::client::{Client, ClientError};
 use super::host_socket::{HostError, HostSocket};
 use super::recovery;
 use crate::refuse::{Explain, refused};
-use crate::registry::{Entry, HostState, MetaError};
+use crate::registry::{Entry, HostState, MetaError, ProcessId, ends_within};
 
 /// A host answers at once; one that does not within this time hangs.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Time that a process needs to end.
+const ENDING: Duration = Duration::from_secs(1);
 const ATTACH: u8 = 0x04;
 /// Enough for a host that dies under us, and for readers that leave as we come.
 const TRIES: u32 = 16;
@@ -67,7 +69,14 @@ fn offer(client: &Client, entry: &Entry) -> Result<HostSocket, Refused> {
 /// Whether another try may find somebody else: who reads a dead session out comes and goes, a
 /// host that lives stays.
 fn may_change(entry: &Entry, lived: bool) -> bool {
-    !lived || entry.host() != HostState::Lives
+    !lived || entry.host() != HostState::Lives || is_ending(entry)
+}
+
+/// Whether a host that broke off is about to be gone: of what it has open, its lock goes last.
+fn is_ending(entry: &Entry) -> bool {
+    let host = entry.meta().ok().and_then(|meta| meta.host);
+    let process = host.and_then(ProcessId::open);
+    process.is_none_or(|process| ends_within(&process, ENDING))
 }
 
 fn is_removed(entry: &Entry) -> bool {

@@ -8,8 +8,8 @@ use super::python::Python;
 use super::sh::Sh;
 use super::zsh::Zsh;
 
-/// All there are, in the order in which a default is looked for.
-static ENGINES: [&dyn Engine; 4] = [&Bash, &Zsh, &Sh, &Python];
+/// All there are. Whose login shell is none of them gets the first that is installed: bash, else sh.
+static ENGINES: [&dyn Engine; 4] = [&Bash, &Sh, &Zsh, &Python];
 
 /// The kind of shell in a runspace.
 #[derive(Clone, Copy, Debug)]
