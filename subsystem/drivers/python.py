@@ -419,20 +419,24 @@ class Driver:
                     self.lend(ast.literal_eval(file.read().decode("ascii"))["environment"])
             self.tell("running %d" % number)
             self.get_to_know()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
         leaves = False
         try:
-            code = self.read_statement()
+            try:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+                code = self.read_statement()
+            finally:
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
         except Recalled:
             print(file=sys.stdout, flush=True)
-        except Killed:
-            pass
+        except (Killed, KeyboardInterrupt):
+            # A ^C may come when the line has just been read.
+            self.lines = []
+            print("\nKeyboardInterrupt", file=sys.stderr, flush=True)
         else:
             if code is None:
                 leaves, self.status = True, 0
             else:
                 self.status, leaves = self.guarded(exec, code, self.main)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         if os.getpid() != self.pid:
             self.flush()
             os._exit(self.status)
