@@ -85,18 +85,11 @@ async fn attach(mux: &Rc<Mux>, caller: &mut Caller, request: &Enter) -> Result<R
 
 fn visit(request: &Enter) -> Submit {
     Submit {
-        invocation: request.invocation,
-        command: Command::Visit,
-        environment_len: 0,
-        arguments_len: 0,
-        more_len: 0,
         stdin: true,
         terminal: Some(request.size),
         agent: request.agent,
-        timeout_ms: None,
-        kill_after_ms: None,
         wait: request.wait,
-        extensions: Vec::new(),
+        ..Submit::new(request.invocation, Command::Visit)
     }
 }
 

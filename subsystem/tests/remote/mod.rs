@@ -195,18 +195,5 @@ impl Drop for Places {
 
 /// A script to be run.
 pub(crate) fn submit(number: u128) -> Submit {
-    Submit {
-        invocation: InvocationId(Uuid::from_u128(number)),
-        command: Kind::Script,
-        environment_len: 0,
-        arguments_len: 0,
-        more_len: 0,
-        stdin: false,
-        terminal: None,
-        agent: false,
-        timeout_ms: None,
-        kill_after_ms: None,
-        wait: true,
-        extensions: Vec::new(),
-    }
+    Submit::new(InvocationId(Uuid::from_u128(number)), Kind::Script)
 }

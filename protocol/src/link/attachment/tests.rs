@@ -8,18 +8,8 @@ use crate::record::RecordKind;
 
 fn submit(invocation: InvocationId) -> Submit {
     Submit {
-        invocation,
-        command: Command::Script,
-        environment_len: 0,
-        arguments_len: 0,
-        more_len: 0,
         stdin: true,
-        terminal: None,
-        agent: false,
-        timeout_ms: None,
-        kill_after_ms: None,
-        wait: true,
-        extensions: Vec::new(),
+        ..Submit::new(invocation, Command::Script)
     }
 }
 
