@@ -4,7 +4,9 @@
 # standard streams of an invocation are the descriptors 0, 1 and 2, so that what it starts inherits
 # them; threads that outlive it get copies. Between invocations all three are /dev/null.
 
+import __future__
 import ast
+import atexit
 import codeop
 import collections
 import io
@@ -15,6 +17,15 @@ import subprocess
 import sys
 import threading
 import traceback
+import types
+
+
+def own(module):
+    """The module as it is now, whatever a script makes of it."""
+    return types.SimpleNamespace(**vars(module))
+
+
+os, signal, subprocess, threading = map(own, (os, signal, subprocess, threading))
 
 STATUS = os.path.join(DIRECTORY, "status")
 CONTROL = os.path.join(DIRECTORY, "control")
@@ -80,6 +91,11 @@ def text_layer(descriptor, number, closes=False):
     )
 
 
+def literal(text):
+    """The host's words. The function for it in `ast` compiles with what a script may replace."""
+    return eval(text, {"__builtins__": {}})
+
+
 class Driver:
     def __init__(self):
         self.pid = os.getpid()
@@ -94,6 +110,10 @@ class Driver:
         self.half = ""
         self.is_known = False
         self.lent = []
+        # What the user does about a ^C, and the trace function: both are for scripts alone.
+        self.on_interrupt = signal.default_int_handler
+        self.trace = None
+        self.handlers = {}
         self.texts = collections.deque()
         self.compiler = codeop.CommandCompiler()
         self.streams = {}
@@ -195,7 +215,7 @@ class Driver:
         tree = compile(text, name, "exec", ast.PyCF_ONLY_AST | flags, True)
         self.take_features(tree)
         if not echo:
-            exec(compile(tree, name, "exec", flags, True), self.main)
+            self.execute(compile(tree, name, "exec", flags, True))
             return
         # Statements between two expressions are one piece.
         piece = []
@@ -204,7 +224,7 @@ class Driver:
                 self.run_piece(piece, name, flags)
                 piece = []
                 code = compile(ast.Interactive([statement]), name, "single", flags, True)
-                exec(code, self.main)
+                self.execute(code)
             else:
                 piece.append(statement)
         self.run_piece(piece, name, flags)
@@ -212,12 +232,20 @@ class Driver:
     def run_piece(self, piece, name, flags):
         if piece:
             tree = ast.Module(piece, [])
-            exec(compile(tree, name, "exec", flags, True), self.main)
+            self.execute(compile(tree, name, "exec", flags, True))
+
+    def execute(self, code):
+        if self.trace is not None:
+            sys.settrace(self.trace)
+        try:
+            exec(code, self.main)
+        finally:
+            self.trace = sys.gettrace()
+            if self.trace is not None:
+                sys.settrace(None)
 
     def take_features(self, tree):
         """`from __future__ import …` holds for later scripts too, as at the prompt."""
-        import __future__
-
         for statement in tree.body:
             if isinstance(statement, ast.ImportFrom) and statement.module == "__future__":
                 for alias in statement.names:
@@ -227,7 +255,13 @@ class Driver:
 
     def run_words(self, words):
         """Runs a program. ^C is for it alone."""
-        signal.signal(signal.SIGINT, lambda *_: None)
+        was = signal.signal(signal.SIGINT, lambda *_: None)
+        try:
+            return self.run_program(words)
+        finally:
+            signal.signal(signal.SIGINT, was)
+
+    def run_program(self, words):
         try:
             child = subprocess.Popen(words)
         except OSError as error:
@@ -259,10 +293,11 @@ class Driver:
         """The status of what is run, and whether it wanted to leave."""
         try:
             try:
-                signal.signal(signal.SIGINT, signal.default_int_handler)
+                signal.signal(signal.SIGINT, self.on_interrupt)
                 return work(*arguments), False
             finally:
-                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                was = signal.signal(signal.SIGINT, signal.SIG_IGN)
+                self.on_interrupt = was or signal.default_int_handler
         except HungUp:
             raise
         except SystemExit as exit:
@@ -287,10 +322,18 @@ class Driver:
         while trace is not None and trace.tb_frame.f_globals is globals():
             trace = trace.tb_next
         error.__traceback__ = trace
+        sys.last_type, sys.last_value, sys.last_traceback = type(error), error, trace
         try:
-            sys.excepthook(type(error), error, trace)
+            if sys.excepthook is not sys.__excepthook__:
+                sys.excepthook(type(error), error, trace)
+                return
         except BaseException:
+            pass
+        try:
+            # The interpreter's own reads lines from files only, and a script is in none.
             traceback.print_exception(type(error), error, trace)
+        except Exception:
+            sys.__excepthook__(type(error), error, trace)
 
     def lend(self, environment):
         for name, value in environment:
@@ -308,7 +351,7 @@ class Driver:
     def invoke(self, number, flags):
         path = os.path.join(DIRECTORY, str(number))
         with open(path + ".args", "rb") as file:
-            job = ast.literal_eval(file.read().decode("ascii"))
+            job = literal(file.read())
         if "T" in flags:
             self.attach("/dev/tty", "/dev/tty", "/dev/tty")
         else:
@@ -319,12 +362,16 @@ class Driver:
         status, _ = self.guarded(self.run, path + ".py", job)
         if os.getpid() != self.pid:
             # A copy of the interpreter that the script made and forgot.
-            self.flush()
-            os._exit(status)
+            self.end_copy(status)
         self.detach()
         self.give_back()
         self.running = None
         self.tell("completed %d %d" % (number, status))
+
+    def end_copy(self, status):
+        atexit._run_exitfuncs()
+        self.flush()
+        os._exit(status)
 
     def flush(self):
         for name in ("stdout", "stderr"):
@@ -340,14 +387,10 @@ class Driver:
         if self.is_known:
             return
         self.is_known = True
-        try:
-            import readline
-            import rlcompleter
-
-            readline.set_completer(rlcompleter.Completer(self.main).complete)
-            readline.parse_and_bind("tab: complete")
-        except ImportError:
-            pass
+        # Completion and the history.
+        hook = getattr(sys, "__interactivehook__", None)
+        if hook is not None:
+            self.guarded(hook)
         startup = os.environ.get("PYTHONSTARTUP")
         if startup and os.path.exists(startup):
             self.guarded(self.run_startup, startup)
@@ -416,7 +459,7 @@ class Driver:
             args = os.path.join(DIRECTORY, "%d.args" % number)
             if "a" in flags:
                 with open(args, "rb") as file:
-                    self.lend(ast.literal_eval(file.read().decode("ascii"))["environment"])
+                    self.lend(literal(file.read())["environment"])
             self.tell("running %d" % number)
             self.get_to_know()
         leaves = False
@@ -436,10 +479,9 @@ class Driver:
             if code is None:
                 leaves, self.status = True, 0
             else:
-                self.status, leaves = self.guarded(exec, code, self.main)
+                self.status, leaves = self.guarded(self.execute, code)
         if os.getpid() != self.pid:
-            self.flush()
-            os._exit(self.status)
+            self.end_copy(self.status)
         self.detach()
         if leaves:
             self.end_visit()
@@ -456,22 +498,47 @@ class Driver:
     # The whole of it.
 
     def on_kill(self, *_):
-        if self.running is not None and os.getpid() == self.pid:
+        if self.running is not None:
             raise Killed
 
     def on_hang_up(self, *_):
-        if os.getpid() == self.pid:
-            raise HungUp(129)
-        os._exit(129)
+        raise HungUp(129)
+
+    def on_terminate(self, *_):
+        """It comes with the hang-up, and must not cut short what is registered with atexit."""
+
+    def before_fork(self):
+        # One that comes before the copy is out of our handlers' hands would be lost.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, self.handlers)
+        threading.current_thread()._outlast_mask = mask
+
+    def after_fork(self):
+        mask = threading.current_thread()._outlast_mask
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    def become_copy(self):
+        """In a forked process: our signals are nothing to it."""
+        for number, ours in self.handlers.items():
+            if signal.getsignal(number) == ours:
+                signal.signal(number, signal.SIG_DFL)
+        self.after_fork()
 
     def loop(self):
         self.attach(os.devnull, os.devnull, os.devnull)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(KILLED, self.on_kill)
-        signal.signal(RECALLED, self.on_recall)
-        signal.signal(signal.SIGHUP, self.on_hang_up)
-        # It comes with the hang-up, and must not cut short what is registered with atexit.
-        signal.signal(signal.SIGTERM, lambda *_: None)
+        self.handlers = {
+            KILLED: self.on_kill,
+            RECALLED: self.on_recall,
+            signal.SIGHUP: self.on_hang_up,
+            signal.SIGTERM: self.on_terminate,
+        }
+        for number, ours in self.handlers.items():
+            signal.signal(number, ours)
+        os.register_at_fork(
+            before=self.before_fork,
+            after_in_parent=self.after_fork,
+            after_in_child=self.become_copy,
+        )
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         self.tell("opened")
         while True:
@@ -500,7 +567,7 @@ def start(thread, started=threading.Thread.start):
 
 
 driver = Driver()
-for name in ("sys", "directory", "__warningregistry__"):
+for name in ("builtins", "sys", "directory", "__warningregistry__"):
     driver.main.pop(name, None)
 threading.Thread.start = start
 try:

@@ -11,10 +11,11 @@ use super::spec::{Command, Environment, RunspaceSpec, StartSpec};
 
 const DRIVER: &[u8] = include_bytes!("../../drivers/python.py");
 
-/// Runs the driver in a namespace of its own, and leaves `__main__` to the user.
-const START: &str = "import sys; directory = sys.argv[1]; sys.argv = ['']; \
+/// Runs the driver in a namespace of its own, with the builtins as they are now, and leaves
+/// `__main__` to the user.
+const START: &str = "import builtins, sys; directory = sys.argv[1]; sys.argv = ['']; \
     exec(compile(open(directory + '/init', encoding='utf-8').read(), '<outlast>', 'exec'), \
-    {'__name__': '__outlast__', 'DIRECTORY': directory})";
+    {'__name__': '__outlast__', '__builtins__': dict(vars(builtins)), 'DIRECTORY': directory})";
 
 /// Of no use to anybody since power supplies do not signal.
 const RECALL: Signal = Signal::POWER;

@@ -61,19 +61,21 @@ struct Press {
     missed: Vec<i32>,
 }
 
-/// What a ^C missed when it threw the shell out of a command substitution.
+/// What a ^C missed when it threw the shell out of a command substitution; or what a kill did not
+/// find, because it came into being meanwhile or had just lost its parent.
 pub(super) struct Strays {
     pids: Vec<i32>,
+    signal: Signal,
     looks: u32,
     pub(super) next: Instant,
 }
 
 impl Strays {
-    /// Interrupts them. Says whether there will be more.
+    /// Signals them. Says whether there will be more.
     pub(super) fn act(&mut self) -> bool {
         self.pids = tree::still_there(&self.pids);
         for pid in &self.pids {
-            tree::send(*pid, Signal::INT);
+            tree::send(*pid, self.signal);
         }
         self.next = Instant::now() + FIRST_LOOK.saturating_mul(1 << self.looks.min(LOOKS));
         self.looks = self.looks.saturating_add(1);
@@ -114,10 +116,17 @@ impl Stop {
     /// What is left to do when the invocation has ended.
     pub(super) fn strays(&self, target: &Target<'_>) -> Option<Strays> {
         let shell = i32::try_from(target.shell).ok()?;
-        self.press.as_ref()?;
-        tree::kill_held(shell);
+        let pids = match (self.level, &self.press) {
+            (Level::Kill, _) => tree::left_in_session(shell, target.beginning),
+            (_, None) => return None,
+            (_, Some(_)) => {
+                tree::kill_held(shell);
+                tree::left_beside(shell, target.beginning)
+            }
+        };
         let mut strays = Strays {
-            pids: tree::left_beside(shell, target.beginning),
+            pids,
+            signal: self.level.signal(),
             looks: 0,
             next: Instant::now(),
         };
@@ -196,7 +205,13 @@ fn press(target: &Target<'_>) -> Option<Press> {
     if group.is_some_and(|group| group != shell && !deals(group)) || group.is_none() {
         tree::send(shell, Signal::INT);
     }
-    target.terminal.signal(Signal::INT);
+    if group == Some(shell) && tree::older_beside(shell, target.beginning) {
+        // What an earlier invocation left is no part of this one.
+        tree::send(shell, Signal::INT);
+        tree::signal_beside_since(shell, target.beginning, Signal::INT);
+    } else {
+        target.terminal.signal(Signal::INT);
+    }
     let group = group.filter(|group| target.terminal.foreground() == Some(*group));
     let group = group.unwrap_or(shell);
     let copy = tree::image(shell);
@@ -228,7 +243,8 @@ impl Press {
         };
         for process in processes {
             let pid = process.pid;
-            if process.group != group {
+            let older = group == shell && !target.beginning.covers(&process);
+            if process.group != group || older {
                 continue;
             }
             let alive = tree::disposition(pid, Signal::INT) == Some(Disposition::Default);

@@ -34,7 +34,7 @@ impl Beginning {
         }
     }
 
-    fn covers(&self, process: &Process) -> bool {
+    pub(super) fn covers(&self, process: &Process) -> bool {
         // A later process may have the number of one that is long gone.
         let older = process.started == self.ticks && self.older.contains(&process.pid);
         process.started >= self.ticks && !older
@@ -48,11 +48,47 @@ pub(super) fn signal_since(shell: u32, beginning: &Beginning, signal: Signal) ->
     let Ok(shell) = i32::try_from(shell) else {
         return Vec::new();
     };
-    let found = descendants(shell, &processes(), |process| beginning.covers(process));
+    signal_those(shell, signal, |process| beginning.covers(process))
+}
+
+/// The same of those in the shell's own group only.
+pub(super) fn signal_beside_since(shell: i32, beginning: &Beginning, signal: Signal) {
+    let ours = |process: &Process| process.group == shell && beginning.covers(process);
+    signal_those(shell, signal, ours);
+}
+
+fn signal_those(shell: i32, signal: Signal, which: impl Fn(&Process) -> bool) -> Vec<i32> {
+    let found = descendants(shell, &processes(), which);
     for process in &found {
         send(*process, signal);
     }
     found
+}
+
+/// What an invocation has left anywhere in the shell's session, though its parent may be gone.
+pub(super) fn left_in_session(shell: i32, beginning: &Beginning) -> Vec<i32> {
+    let processes = processes();
+    let ours = |process: &Process| process.session == shell && process.pid != shell;
+    let older = |pid: i32| {
+        processes
+            .iter()
+            .find(|it| it.pid == pid && ours(it) && !beginning.covers(it))
+    };
+    let is_left = |process: &&Process| {
+        let mut ancestors = std::iter::successors(Some(process.pid), |pid| {
+            let process = processes.iter().find(|it| it.pid == *pid)?;
+            (process.parent > 1 && process.parent != shell).then_some(process.parent)
+        });
+        ours(process) && beginning.covers(process) && !ancestors.any(|pid| older(pid).is_some())
+    };
+    processes.iter().filter(is_left).map(|it| it.pid).collect()
+}
+
+/// What runs below `shell` in its own group and was there before `beginning`: a child that an
+/// earlier invocation left, of a shell that gives none a group of its own.
+pub(super) fn older_beside(shell: i32, beginning: &Beginning) -> bool {
+    let mut below = below(shell).into_iter();
+    below.any(|it| it.group == shell && !beginning.covers(&it))
 }
 
 /// Signals the shell, everything below it, and everything that is left of its session. Says

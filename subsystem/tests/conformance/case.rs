@@ -1,15 +1,18 @@
 //! One row of the table: what is done, and what comes of it, in each column.
 
-use super::column::Column;
+use super::column::{Column, Language};
 use super::step::Step;
+use super::wording::wording;
 
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     /// For every column of the Bourne family that has no form of its own.
     common: Option<Form>,
     own: Vec<(Column, Form)>,
-    /// The text of the user's start-up file.
-    pub(crate) startup: Option<&'static str>,
+    /// For every column that has no other.
+    elsewhere: Option<Form>,
+    /// The text of the user's start-up file, in the language of the Bourne family.
+    startup: Option<&'static str>,
     /// Files of the home that are there before, by name; a history file by [`HISTORY`].
     pub(crate) files: Vec<(&'static str, String)>,
     /// What is in a file of the home after the session has been closed.
@@ -40,6 +43,7 @@ pub(crate) fn special(name: &'static str) -> Case {
         name,
         common: None,
         own: Vec::new(),
+        elsewhere: None,
         startup: None,
         files: Vec::new(),
         left: Vec::new(),
@@ -71,6 +75,12 @@ impl Case {
         self
     }
 
+    /// What holds for all columns of which nothing else is said.
+    pub(crate) fn elsewhere(mut self, form: Form) -> Self {
+        self.elsewhere = Some(form);
+        self
+    }
+
     pub(crate) fn startup(mut self, text: &'static str) -> Self {
         self.startup = Some(text);
         self
@@ -89,7 +99,20 @@ impl Case {
     /// None if nobody has thought of this column.
     pub(crate) fn form(&self, column: Column) -> Option<&Form> {
         let own = self.own.iter().find(|(it, _)| *it == column);
-        let common = self.common.as_ref().filter(|_| column.is_bourne());
-        own.map(|(_, form)| form).or(common)
+        let common = match column.language() {
+            Language::Bourne => self.common.as_ref(),
+            Language::Python => wording(self.name, column).map(|it| &it.form),
+        };
+        own.map(|(_, form)| form)
+            .or(common)
+            .or(self.elsewhere.as_ref())
+    }
+
+    /// The text of the user's start-up file in that column.
+    pub(crate) fn startup_text(&self, column: Column) -> Option<&'static str> {
+        match column.language() {
+            Language::Bourne => self.startup,
+            Language::Python => wording(self.name, column)?.startup,
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The columns of the table: a shell each.
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Column {
@@ -8,9 +9,23 @@ pub(crate) enum Column {
     Dash,
     Busybox,
     Zsh,
+    Python,
 }
 
-pub(crate) const COLUMNS: &[Column] = &[Column::Bash, Column::Zsh, Column::Dash, Column::Busybox];
+pub(crate) const COLUMNS: &[Column] = &[
+    Column::Bash,
+    Column::Zsh,
+    Column::Dash,
+    Column::Busybox,
+    Column::Python,
+];
+
+/// What scripts are written in.
+pub(crate) enum Language {
+    /// That of the shells of the Bourne family.
+    Bourne,
+    Python,
+}
 
 impl Column {
     /// What its session configuration is called.
@@ -19,16 +34,19 @@ impl Column {
             Self::Bash => "bash",
             Self::Dash | Self::Busybox => "sh",
             Self::Zsh => "zsh",
+            Self::Python => "python",
         }
     }
 
     /// The user's own file that it reads when a session opens.
-    pub(crate) fn startup_file(self) -> &'static str {
-        match self {
+    pub(crate) fn startup_file(self) -> String {
+        let name = match self {
             Self::Bash => ".bash_profile",
             Self::Dash | Self::Busybox => ".profile",
             Self::Zsh => ".zshrc",
-        }
+            Self::Python => return site("usercustomize.py"),
+        };
+        name.to_owned()
     }
 
     /// Where it keeps its history.
@@ -38,13 +56,14 @@ impl Column {
             Self::Dash => ".sh_history",
             Self::Busybox => ".ash_history",
             Self::Zsh => ".zhistory",
+            Self::Python => ".python_history",
         }
     }
 
-    /// Whether a text written for the shells of the Bourne family is its language.
-    pub(crate) fn is_bourne(self) -> bool {
+    pub(crate) fn language(self) -> Language {
         match self {
-            Self::Bash | Self::Dash | Self::Busybox | Self::Zsh => true,
+            Self::Bash | Self::Dash | Self::Busybox | Self::Zsh => Language::Bourne,
+            Self::Python => Language::Python,
         }
     }
 
@@ -53,7 +72,7 @@ impl Column {
         let program = match self {
             Self::Dash => "dash",
             Self::Busybox => "busybox",
-            Self::Bash | Self::Zsh => return,
+            Self::Bash | Self::Zsh | Self::Python => return,
         };
         let path = std::env::var_os("PATH").unwrap();
         let program = std::env::split_paths(&path)
@@ -63,4 +82,15 @@ impl Column {
         std::fs::create_dir(&programs).unwrap();
         std::os::unix::fs::symlink(program.unwrap(), programs.join("sh")).unwrap();
     }
+}
+
+/// A file among the user's own modules, which is in a directory of its version.
+fn site(name: &str) -> String {
+    static VERSION: LazyLock<String> = LazyLock::new(|| {
+        let script = "import sys; print('%d.%d' % sys.version_info[:2])";
+        let mut python = std::process::Command::new("python3");
+        let said = python.args(["-c", script]).output().unwrap().stdout;
+        String::from_utf8(said).unwrap().trim().to_owned()
+    });
+    format!(".local/lib/python{}/site-packages/{name}", *VERSION)
 }

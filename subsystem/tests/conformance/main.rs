@@ -1,6 +1,7 @@
 //! One table of what a session does with scripts, run in every kind of shell: a file a theme, a
 //! column a shell. A row says what holds for all shells of the Bourne family, and where a shell
-//! differs, its own steps or why there are none.
+//! differs, its own steps or why there are none. Another language has a directory of its own,
+//! which says the same of the rows by their names.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,6 +16,7 @@ mod case;
 mod column;
 mod endings;
 mod errors;
+mod in_python;
 mod interference;
 mod runner;
 #[allow(dead_code, reason = "shared with the tests of single engines")]
@@ -24,9 +26,11 @@ mod startup;
 mod state;
 mod step;
 mod streams;
+mod wording;
 
 use case::Case;
 use column::{COLUMNS, Column};
+use in_python::values;
 
 /// Tests that run a theme in a column.
 macro_rules! themes {
@@ -41,7 +45,7 @@ macro_rules! themes {
 macro_rules! columns {
     ($($name:ident: $column:ident),* $(,)?) => {
         $(mod $name {
-            themes!($column: state, endings, streams, background, errors, interference, startup, cancel);
+            themes!($column: state, endings, streams, background, errors, interference, startup, cancel, values);
         })*
     };
 }
@@ -51,6 +55,7 @@ columns! {
     dash: Dash,
     busybox: Busybox,
     zsh: Zsh,
+    python: Python,
 }
 
 fn table() -> Vec<Case> {
@@ -63,6 +68,7 @@ fn table() -> Vec<Case> {
         interference::cases(),
         startup::cases(),
         cancel::cases(),
+        values::cases(),
     ]
     .into_iter()
     .flatten()
@@ -78,6 +84,12 @@ fn every_row_says_something_of_every_column() {
         }
     }
     assert!(silent.is_empty(), "{silent:#?}");
+}
+
+#[test]
+fn every_wording_is_of_a_row() {
+    let strays = wording::strays(&table());
+    assert!(strays.is_empty(), "{strays:#?}");
 }
 
 #[test]

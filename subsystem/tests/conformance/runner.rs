@@ -15,7 +15,7 @@ use super::step::{Act, Failure, Said, Step, Stop};
 const LONGEST: Duration = Duration::from_secs(30);
 const OPENING: Duration = Duration::from_secs(20);
 /// For start-up files that never come to an end.
-const HANGING: Duration = Duration::from_millis(500);
+const HANGING: Duration = Duration::from_secs(3);
 
 /// Chooses rows by a part of their name, for a person who looks into one.
 const ONLY: &str = "OUTLAST_TEST_CASE";
@@ -51,8 +51,8 @@ pub(crate) fn check(column: Column, cases: Vec<Case>) {
 
 async fn play(column: Column, case: &Case, steps: &[Step], at: &Cell<usize>) -> Result<(), String> {
     let home = Home::new();
-    if let Some(text) = case.startup {
-        home.write(column.startup_file(), text);
+    if let Some(text) = case.startup_text(column) {
+        home.write(&column.startup_file(), text);
     }
     for (name, content) in &case.files {
         home.write(file_name(column, name), content);
@@ -62,7 +62,11 @@ async fn play(column: Column, case: &Case, steps: &[Step], at: &Cell<usize>) -> 
     if let [step] = steps
         && let Act::FailsToOpen(expected, said) = &step.act
     {
-        let opened = Bench::open_as(configuration, home, HANGING).await;
+        let within = match expected {
+            Failure::Ended(_) => OPENING,
+            Failure::TimedOut => HANGING,
+        };
+        let opened = Bench::open_as(configuration, home, within).await;
         let Err(error) = opened else {
             return Err("it opened".to_owned());
         };

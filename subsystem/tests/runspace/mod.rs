@@ -45,7 +45,9 @@ impl Home {
     }
 
     pub(crate) fn write(&self, name: &str, content: &str) {
-        std::fs::write(self.path().join(name), content).unwrap();
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
     }
 }
 
