@@ -10,7 +10,7 @@
 //! | [`control`] | the protocol between command line and mux, over a Unix socket |
 //! | [`handover`] | what a relay says to a host when it passes its descriptors on |
 //! | [`frame`], [`codec`], [`message`] | how messages become bytes |
-//! | [`record`], [`session`], [`outcome`], [`id`] | the nouns that travel |
+//! | [`record`], [`session`], [`outcome`], [`finding`], [`id`] | the nouns that travel |
 //! | [`limits`] | every bound, by its name in PROTOCOL.md |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -19,6 +19,7 @@ extern crate alloc;
 
 pub mod codec;
 pub mod control;
+pub mod finding;
 pub mod frame;
 pub mod handover;
 pub mod hello;

@@ -54,11 +54,11 @@ type Messages = Vec<(&'static str, Members, Shapes)>;
 fn shapes() -> Vec<(&'static str, Messages)> {
     shapes! {
         "link.to-host": link_to_host {
-            Hello List Create Attach Remove Submit Stdin StdinEnd Cancel ReaderOpen ReaderAck
+            Hello List Create Attach Remove Examine Submit Stdin StdinEnd Cancel ReaderOpen ReaderAck
             ReaderClose Detach End Resize Answer AgentData AgentEnd More Ping Pong
         }
         "link.to-client": link_to_client {
-            Hello Listed Attached Removed Refused Submitted StdinTaken Record CaughtUp Changed
+            Hello Listed Attached Removed Refused Examined Submitted StdinTaken Record CaughtUp Changed
             Stolen Detached Ended Question QuestionOver AgentData AgentEnd Ping Pong
         }
         "control.to-mux": to_mux {

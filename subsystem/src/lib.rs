@@ -5,6 +5,7 @@
 //! shell ([`runspace`]) and its output ([`log`]). The directory of all sessions is the
 //! [`registry`]; what is left of one whose host died, the [`remains`].
 
+pub mod examination;
 pub mod host;
 pub mod identity;
 pub mod log;

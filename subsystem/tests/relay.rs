@@ -6,6 +6,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "relay/examination.rs"]
+mod examination;
 mod remote;
 
 use std::io::Read;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::refusal::Refused;
 pub use super::to_host::{AgentData, AgentEnd, Ping, Pong};
+use crate::finding::Finding;
 use crate::hello::Hello;
 use crate::id::{InstanceId, InvocationId, Lease, ReaderId, Seq};
 use crate::message::messages;
@@ -21,6 +22,7 @@ messages! {
         0x83 Attached,
         0x84 Removed,
         0x85 Refused,
+        0x86 Examined,
         0x90 Submitted,
         0x91 StdinTaken,
         0x92 Record bulk,
@@ -63,6 +65,13 @@ pub struct Attached {
 pub struct Removed {
     /// Which.
     pub instance: InstanceId,
+}
+
+/// What the relay found where it runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Examined {
+    /// One for each thing it looked at.
+    pub findings: Vec<Finding>,
 }
 
 /// The command is accepted: it will run once. Also the answer to a resend.

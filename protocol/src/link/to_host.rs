@@ -12,7 +12,7 @@ use crate::message::messages;
 use crate::session::{Buffering, IdleTimeout};
 
 messages! {
-    /// Client to remote end. The first four requests come before a session is attached, one per
+    /// Client to remote end. The first five requests come before a session is attached, one per
     /// channel; the rest needs an attached session.
     ToHost {
         0x01 Hello,
@@ -20,6 +20,7 @@ messages! {
         0x03 Create,
         0x04 Attach,
         0x05 Remove,
+        0x06 Examine,
         0x10 Submit bulk,
         0x11 Stdin bulk,
         0x12 StdinEnd,
@@ -91,6 +92,13 @@ pub struct Attach {
 pub struct Remove {
     /// Which.
     pub instance: InstanceId,
+    /// Further wishes, by name.
+    pub extensions: Vec<Extension>,
+}
+
+/// Asks whether sessions can live here, and how long.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Examine {
     /// Further wishes, by name.
     pub extensions: Vec<Extension>,
 }

@@ -14,7 +14,7 @@ use crate::runspace::Configuration;
 /// The configuration called `name`, or the default if that is empty.
 pub(super) fn configuration(name: &str) -> Result<Configuration, Refused> {
     if name.is_empty() {
-        return default(login_shell()).ok_or_else(|| {
+        return standard().ok_or_else(|| {
             let known = names(Configuration::all());
             refused(
                 CREATE,
@@ -34,6 +34,11 @@ pub(super) fn configuration(name: &str) -> Result<Configuration, Refused> {
         )
         .hint(format!("known here: {known}; installed: {installed}"))
     })
+}
+
+/// What a client gets that names no configuration.
+pub(crate) fn standard() -> Option<Configuration> {
+    default(login_shell())
 }
 
 /// The login shell if it is one of ours, else the first of ours that is there.

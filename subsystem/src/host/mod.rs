@@ -37,6 +37,9 @@ mod surroundings;
 mod terminal;
 mod work;
 
+pub(crate) use choice::standard;
+pub(crate) use quotas::Quotas;
+
 use std::io::{Read, Write};
 use std::path::Path;
 use std::rc::Rc;

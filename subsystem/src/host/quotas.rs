@@ -12,11 +12,11 @@ const LEAST: u64 = 64 * 1024;
 
 /// Limits in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Quotas {
+pub(crate) struct Quotas {
     /// Of one session.
-    pub(super) session: u64,
+    pub(crate) session: u64,
     /// Of all sessions of the user together.
-    pub(super) user: u64,
+    pub(crate) user: u64,
 }
 
 /// A setting that says nothing sensible.
@@ -24,13 +24,13 @@ pub(super) struct Quotas {
 #[error(
     "{name}={value:?} is not a size: write bytes, or a number with K, M or G behind, from 64K up"
 )]
-pub(super) struct BadQuota {
+pub(crate) struct BadQuota {
     name: &'static str,
     value: OsString,
 }
 
 impl Quotas {
-    pub(super) fn from_environment() -> Result<Self, BadQuota> {
+    pub(crate) fn from_environment() -> Result<Self, BadQuota> {
         Self::from(|name| std::env::var_os(name))
     }
 

@@ -23,6 +23,7 @@ mod read;
 mod reader;
 mod record;
 mod recover;
+mod room;
 mod segment;
 mod share;
 mod spool;
@@ -37,5 +38,6 @@ pub use position::Position;
 pub use record::{Gap, GapCause, Record, RecordKind, Stream};
 
 pub use recover::{Cut, RecoverError};
+pub use room::Room;
 pub use share::Share;
 pub use status::Status;

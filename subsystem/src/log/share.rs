@@ -43,7 +43,8 @@ impl Share {
     }
 
     /// Bytes in the segments of all sessions. What cannot be looked at does not count.
-    fn used(&self) -> u64 {
+    #[must_use]
+    pub fn used(&self) -> u64 {
         let sessions = self.sessions.names().unwrap_or_default();
         let spools = sessions
             .iter()

@@ -9,12 +9,11 @@ use outlast_rendezvous::{DirectoryError, PrivateDirectory};
 
 use super::header::{Header, file_name};
 use super::position::Position;
+use super::room::Room;
 use super::segment::{Mark, Segment};
 
 /// The spool's directory in its session's.
 pub(super) const DIRECTORY: &str = "spool";
-/// One part in this many of the file system is left to others.
-const RESERVE: u64 = 20;
 
 pub(super) struct Spool {
     session: PrivateDirectory,
@@ -152,11 +151,7 @@ impl Spool {
 
     /// Whether another `bytes` would eat into what is left to others of the file system.
     pub(super) fn is_disk_low(&self, bytes: u64) -> bool {
-        rustix::fs::fstatvfs(self.directory.fd()).is_ok_and(|space| {
-            let needed = (space.f_blocks / RESERVE).saturating_mul(space.f_frsize);
-            let free = space.f_bavail.saturating_mul(space.f_frsize);
-            space.f_blocks > 0 && free < needed.saturating_add(bytes)
-        })
+        Room::of(self.directory.fd()).is_ok_and(|room| room.is_low(bytes))
     }
 
     /// The segment that holds `seq`.

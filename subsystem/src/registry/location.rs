@@ -16,8 +16,7 @@ pub(super) fn root() -> Result<PrivateDirectory, DirectoryError> {
     if let Some(named) = std::env::var_os(SESSION_DIRECTORY).filter(|value| !value.is_empty()) {
         return PrivateDirectory::open_or_create(PathBuf::from(named));
     }
-    let preferred = state_home().map(|state| state.join("outlast").join(machine_id()));
-    let first = match preferred.map(PrivateDirectory::open_or_create) {
+    let first = match preferred().map(PrivateDirectory::open_or_create) {
         Some(Ok(directory)) => return Ok(directory),
         Some(Err(error)) => Some(error),
         None => None,
@@ -32,6 +31,11 @@ pub(super) fn root() -> Result<PrivateDirectory, DirectoryError> {
         Some(first) if error.io().is_some() => first,
         _ => error,
     })
+}
+
+/// Where it is unless something is in the way there.
+pub(super) fn preferred() -> Option<PathBuf> {
+    state_home().map(|state| state.join("outlast").join(machine_id()))
 }
 
 fn state_home() -> Option<PathBuf> {

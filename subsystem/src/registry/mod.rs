@@ -7,7 +7,7 @@ mod memory;
 mod meta;
 mod process;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use outlast_protocol::id::{InstanceId, SessionName};
 use outlast_rendezvous::{DirectoryError, Lock, PrivateDirectory};
@@ -36,6 +36,19 @@ impl Registry {
     /// Opens the registry at `path`, and makes it if it is not there.
     pub fn at(path: impl AsRef<Path>) -> Result<Self, DirectoryError> {
         PrivateDirectory::open_or_create(path).map(|root| Self { root })
+    }
+
+    /// Its directory.
+    #[must_use]
+    pub fn root(&self) -> &PrivateDirectory {
+        &self.root
+    }
+
+    /// Where it would be but for something in the way there: none if it is there, or was named.
+    #[must_use]
+    pub fn missed(&self) -> Option<PathBuf> {
+        let named = std::env::var_os(SESSION_DIRECTORY).is_some_and(|value| !value.is_empty());
+        location::preferred().filter(|preferred| !named && preferred != self.root.path())
     }
 
     /// Every session that has a directory, live or not. Only their names: with a thousand open

@@ -1,5 +1,5 @@
 //! The process sshd starts for each channel. It greets, reads one request, and either answers
-//! it itself (list, remove) or passes its descriptors to the session's host and only waits.
+//! it itself (list, remove, examine) or passes its descriptors to the session's host and only waits.
 //! It keeps nothing, so killing it costs a link and no more.
 
 mod client;
@@ -14,7 +14,7 @@ mod remove;
 use std::time::Duration;
 
 use outlast_protocol::link::refusal::RefusalCode;
-use outlast_protocol::link::to_client::ToClient;
+use outlast_protocol::link::to_client::{Examined, ToClient};
 use outlast_protocol::link::to_host::ToHost;
 use outlast_rendezvous::failpoint;
 
@@ -43,6 +43,10 @@ fn serve() -> Result<(), ClientError> {
     failpoint::reach("relay.greeted");
     let request = client.read_request()?;
     failpoint::reach("relay.asked");
+    if let ToHost::Examine(_) = request {
+        let findings = crate::examination::examine();
+        return client.send(&ToClient::Examined(Examined { findings }));
+    }
     let registry = match Registry::open() {
         Ok(registry) => registry,
         Err(error) => {
