@@ -11,14 +11,14 @@ use outlast_tests::{Gate, Sshd, process};
 use crate::stage::{Job, Stage, one_error, run};
 
 /// A small file system of its own, for one server's sessions.
-struct Disk {
+pub(crate) struct Disk {
     directory: PathBuf,
 }
 
 impl Disk {
     /// `None` where mounting is not allowed.
     #[expect(clippy::print_stderr, reason = "a skipped test says so")]
-    fn mount(options: &str) -> Option<Self> {
+    pub(crate) fn mount(options: &str) -> Option<Self> {
         let directory = tempfile::Builder::new()
             .prefix("outlast-disk.")
             .tempdir()
@@ -36,7 +36,7 @@ impl Disk {
         None
     }
 
-    fn sshd(&self) -> Sshd {
+    pub(crate) fn sshd(&self) -> Sshd {
         let line = format!("SetEnv OUTLAST_SESSION_DIR={}", self.directory.display());
         // sshd takes only the first SetEnv.
         Sshd::builder().extra(&line).start()
@@ -51,7 +51,7 @@ impl Disk {
     }
 
     /// Takes every byte there is.
-    fn fill(&self) {
+    pub(crate) fn fill(&self) {
         let mut file = File::create(self.filler()).unwrap();
         let chunk = vec![b'x'; 4096];
         while file.write_all(&chunk).is_ok() {}

@@ -14,6 +14,7 @@ mod creation;
 mod crowd;
 mod cuts;
 mod disk_full;
+mod doctor;
 mod enter;
 mod errors;
 mod harness;

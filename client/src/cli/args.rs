@@ -1,5 +1,6 @@
 //! The command line, as it is typed. The doc comments here are the help.
 
+mod doctor;
 mod enter;
 mod invoke;
 
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use outlast_protocol::id::InstanceId;
 use outlast_protocol::session::{Buffering, IdleTimeout};
 
+pub use self::doctor::DoctorArgs;
 pub use self::enter::EnterArgs;
 pub use self::invoke::InvokeArgs;
 use super::duration::{Span, idle_timeout, positive};
@@ -74,6 +76,8 @@ pub enum Verb {
     Receive(ReceiveArgs),
     /// End sessions with everything they run
     Remove(RemoveArgs),
+    /// Find what keeps sessions from working on a host, and say what to do about it
+    Doctor(DoctorArgs),
     /// The background process that holds the connections
     Mux(MuxArgs),
     /// Print the version

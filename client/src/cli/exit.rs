@@ -36,6 +36,10 @@ One target:
          or it succeeded but part of its output is lost; `receive` from a broken session
          (its host process is gone), after all there is of its output
 
+doctor:
+  0      nothing keeps sessions from working there
+  255    something does; several hosts: 4
+
 enter:
   0      left, or the shell's `exit`
   N      the shell's `exit N`

@@ -9,6 +9,7 @@ mod completions;
 mod connect;
 mod conversation;
 mod disconnect;
+mod doctor;
 pub mod duration;
 mod enter;
 pub mod error;
@@ -129,6 +130,7 @@ async fn dispatch(cli: Cli, output: Output) -> Result<u8, Error> {
         Verb::Connect(args) => connect::connect(&client, args).await,
         Verb::Receive(args) => receive::receive(&client, args).await,
         Verb::Remove(args) => remove::remove(&client, args).await,
+        Verb::Doctor(args) => doctor::doctor(&client, args).await,
         Verb::Mux(args) => mux::mux(&client, args.verb).await,
         Verb::Completions { .. } | Verb::Help { .. } | Verb::Version => Ok(0),
     }

@@ -16,11 +16,12 @@ use super::turns::Turns;
 use super::waking::Waking;
 use super::wire::Wire;
 use crate::ssh::{
-    Connection, Destination, Environment, HostConfig, OpenError, Prompt, SshOptions, resolve,
+    Connection, Destination, Environment, HostConfig, IgnoredOption, OpenError, Prompt, SshOptions,
+    resolve,
 };
 
-const SUBSYSTEM: &str = "outlast";
-const FALLBACK: &str = "outlast-subsystem";
+pub(super) const SUBSYSTEM: &str = "outlast";
+pub(super) const FALLBACK: &str = "outlast-subsystem";
 /// Handshakes with one sshd at the same time: MaxStartups drops more at random.
 const HANDSHAKES: usize = 8;
 /// How long a connection without links is kept for the next one.
@@ -108,12 +109,7 @@ impl Hosts {
             return Ok(opened);
         }
         let config = configuration(target, surroundings)?;
-        // What a distribution writes into the system's file is no news to anybody.
-        for option in config
-            .ignored
-            .iter()
-            .filter(|option| !option.file.starts_with("/etc/"))
-        {
+        for option in ignored(&config) {
             notice(option.to_string());
         }
         let permit = self
@@ -247,7 +243,17 @@ impl Drop for Use {
     }
 }
 
-fn configuration(target: &Target, surroundings: &Surroundings) -> Result<HostConfig, Failure> {
+/// Options of the configuration that have no effect here, as far as that is news: what a
+/// distribution writes into the system's file is none.
+pub(super) fn ignored(config: &HostConfig) -> impl Iterator<Item = &IgnoredOption> {
+    let ignored = config.ignored.iter();
+    ignored.filter(|option| !option.file.starts_with("/etc/"))
+}
+
+pub(super) fn configuration(
+    target: &Target,
+    surroundings: &Surroundings,
+) -> Result<HostConfig, Failure> {
     let destination: Destination = target
         .destination
         .parse()

@@ -6,6 +6,7 @@ mod caller;
 mod enter;
 mod enumerate;
 mod errand;
+mod examination;
 mod failure;
 mod feeding;
 mod held;

@@ -21,13 +21,16 @@ pub(super) type Stream = Box<dyn Duplex>;
 /// Asks what the remote end said besides the protocol: its standard error, its exit status.
 pub(super) type Diagnose = Box<dyn Fn() -> String>;
 
+/// Both of one stream.
+pub(super) type Opened = (Stream, Diagnose);
+
 /// Environment variable that names the remote end's program for sessions on this computer.
 const SUBSYSTEM: &str = "OUTLAST_SUBSYSTEM";
 const PROGRAM: &str = "outlast-subsystem";
 const INSTALLED: &str = "/usr/lib/outlast/outlast-subsystem";
 
 /// Starts a relay on this computer, as sshd would on another.
-pub(super) fn local() -> Result<(Stream, Diagnose), Failure> {
+pub(super) fn local() -> Result<Opened, Failure> {
     let program = program()?;
     let cannot = |error: io::Error| {
         Failure::new(

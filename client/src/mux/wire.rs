@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use outlast_protocol::control::to_cli::FailureKind;
+use outlast_protocol::hello::Hello;
 use outlast_protocol::link::connection::{ClientLink, LinkError, LinkEvent, hello};
 use outlast_protocol::link::to_client::ToClient;
 use outlast_protocol::link::to_host::ToHost;
@@ -35,8 +36,19 @@ pub(super) struct Wire {
     waking: Waking,
     diagnose: Diagnose,
     computer: String,
+    /// Who greeted.
+    peer: Option<Hello>,
     /// Whether the remote end closed its side before it greeted.
     ended: bool,
+}
+
+/// Why there was no greeting.
+#[derive(Debug)]
+pub(super) enum Unmet {
+    /// The two ends have no protocol in common.
+    Incompatible(Failure),
+    /// Anything else.
+    Failed(Failure),
 }
 
 /// Why a link ended.
@@ -60,6 +72,19 @@ impl Wire {
         computer: &str,
         waking: Waking,
     ) -> Result<Self, Failure> {
+        let met = Self::meet(stream, diagnose, computer, waking).await;
+        met.map_err(|unmet| match unmet {
+            Unmet::Incompatible(failure) | Unmet::Failed(failure) => failure,
+        })
+    }
+
+    /// The same, telling ends that do not fit from those that say nothing sensible.
+    pub(super) async fn meet(
+        stream: Stream,
+        diagnose: Diagnose,
+        computer: &str,
+        waking: Waking,
+    ) -> Result<Self, Unmet> {
         let origin = boot_time();
         let (read, write) = tokio::io::split(stream);
         let link = ClientLink::new(Duration::ZERO, greeting());
@@ -76,6 +101,7 @@ impl Wire {
             waking,
             diagnose,
             computer,
+            peer: None,
             ended: false,
         };
         while !wire.link.is_open() {
@@ -90,12 +116,28 @@ impl Wire {
                     }
                     other => other,
                 };
-                return Err(wire.failure(error));
+                let incompatible = matches!(error, WireError::Link(LinkError::Incompatible(_)));
+                let failure = wire.failure(error);
+                return Err(match incompatible {
+                    true => Unmet::Incompatible(failure),
+                    false => Unmet::Failed(failure),
+                });
             }
         }
-        // The greeting itself is of no further interest.
-        let _ = wire.link.poll_event();
+        if let Some(LinkEvent::Open(peer)) = wire.link.poll_event() {
+            wire.peer = Some(peer);
+        }
         Ok(wire)
+    }
+
+    /// The relay's greeting.
+    pub(super) fn peer(&self) -> Option<&Hello> {
+        self.peer.as_ref()
+    }
+
+    /// What the login printed before it.
+    pub(super) fn noise(&self) -> &[u8] {
+        self.link.noise()
     }
 
     /// Queues a message.

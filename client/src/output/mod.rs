@@ -1,6 +1,7 @@
 //! The only place that writes to standard output and standard error.
 
 pub mod event;
+pub mod finding;
 pub mod json;
 pub mod page;
 pub mod prefix;
@@ -32,6 +33,12 @@ impl Output {
             quiet,
             colour: !plain && io::stderr().is_terminal(),
         }
+    }
+
+    /// Whether results may have colours.
+    #[must_use]
+    pub fn paints_results(self) -> bool {
+        self.colour && io::stdout().is_terminal()
     }
 
     /// Whether only errors and what commands print are wanted.

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::config::{AddressFamily, HostConfig};
-use super::error::ConnectErrorKind;
+use super::error::{ConnectError, ConnectErrorKind};
 
 /// How long an address may take before the next one is tried beside it (RFC 8305).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -84,6 +84,15 @@ async fn connect(
         socket.connect(address).await
     };
     (open.await, address)
+}
+
+/// What the host's name leads to.
+pub async fn resolved(config: &HostConfig) -> Result<Vec<SocketAddr>, ConnectError> {
+    addresses(config).await.map_err(|kind| ConnectError {
+        host: config.host.clone(),
+        port: config.port,
+        kind,
+    })
 }
 
 /// The addresses of the host, the two families alternating.

@@ -66,6 +66,8 @@ pub struct Link {
     shared: Arc<Shared>,
     write_half: Arc<ChannelWriteHalf<Msg>>,
     replies: mpsc::UnboundedReceiver<bool>,
+    /// Whether the command runs in the place of the subsystem.
+    pub(super) in_place: bool,
     /// Its drop tells the task that nobody reads any more.
     _alive: oneshot::Sender<()>,
 }
@@ -143,6 +145,7 @@ impl Link {
             shared,
             write_half,
             replies,
+            in_place: false,
             _alive: alive,
         }
     }
@@ -158,6 +161,11 @@ impl Link {
     /// The server's answer to a request; `None` once the channel has ended.
     pub(super) async fn reply(&mut self) -> Option<bool> {
         self.replies.recv().await
+    }
+
+    /// Whether there was no subsystem, and the command runs in its place.
+    pub fn is_in_place(&self) -> bool {
+        self.in_place
     }
 
     /// What the remote command said besides its output, so far.

@@ -35,6 +35,7 @@ pub use config::{
 };
 pub use connection::{Connection, Description};
 pub use destination::{Destination, DestinationError};
+pub use dial::resolved as addresses;
 pub use environment::Environment;
 pub use error::{ConnectError, ConnectErrorKind, OpenError};
 pub use host_key::HostKeyError;

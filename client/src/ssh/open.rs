@@ -24,6 +24,7 @@ pub(super) async fn open_link(
         // A server that closes the channel instead gets a fresh one.
         None => link = open_channel(connection).await?,
     }
+    link.in_place = true;
     link.request_exec(command).await.map_err(lost)?;
     match link.reply().await {
         Some(true) => Ok(link),

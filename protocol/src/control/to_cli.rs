@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::session::Session;
 use crate::hello::Hello;
 use crate::id::{InvocationId, Seq};
+pub use crate::link::to_client::Examined;
 use crate::message::messages;
 use crate::record::RecordKind;
 
@@ -28,6 +29,7 @@ messages! {
         0x8c MuxReport,
         0x8d CaughtUp,
         0x8e QuestionOver,
+        0x8f Examined,
     }
 }
 

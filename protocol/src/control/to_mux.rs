@@ -29,6 +29,7 @@ messages! {
         0x0b MuxStop,
         0x0c Watch,
         0x0d Enter,
+        0x0e Examine,
         0x10 Stdin bulk,
         0x11 StdinEnd,
         0x12 Consumed,
@@ -250,6 +251,15 @@ pub struct Enter {
     pub resume: Option<(Seq, u64)>,
     /// How long to try to get a lost connection back, in milliseconds.
     pub reconnect_for_ms: u64,
+    /// Of the caller.
+    pub surroundings: Surroundings,
+}
+
+/// Goes to a computer over a connection of its own, layer by layer, and tells what it finds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Examine {
+    /// Which computer.
+    pub target: Target,
     /// Of the caller.
     pub surroundings: Surroundings,
 }

@@ -67,6 +67,8 @@ pub struct ClientLink {
     state: State,
     hello: Hello,
     decoder: FrameDecoder,
+    /// What came before the magic.
+    noise: Vec<u8>,
     /// Largest payload the peer takes.
     peer_limit: usize,
     heartbeat: Heartbeat,
@@ -84,6 +86,7 @@ impl ClientLink {
             state: State::AwaitMagic(Vec::new()),
             hello,
             decoder: FrameDecoder::new(MAX_FRAME),
+            noise: Vec::new(),
             peer_limit: MAX_FRAME as usize,
             heartbeat: Heartbeat::new(now),
             opened: now,
@@ -110,6 +113,8 @@ impl ClientLink {
             };
             let rest = noise.split_off(at.saturating_add(MAGIC.len()));
             self.decoder.push(&rest);
+            noise.truncate(at);
+            self.noise = core::mem::take(noise);
             self.state = State::AwaitHello;
         } else {
             self.decoder.push(bytes);
@@ -203,6 +208,12 @@ impl ClientLink {
     #[must_use]
     pub fn is_open(&self) -> bool {
         matches!(self.state, State::Open)
+    }
+
+    /// What the remote end's login printed before the greeting.
+    #[must_use]
+    pub fn noise(&self) -> &[u8] {
+        &self.noise
     }
 
     /// When `handle_timeout` wants to be called.
