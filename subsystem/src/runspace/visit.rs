@@ -24,6 +24,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// The looks for a prompt are further and further apart, ten seconds in all; whatever the
 /// terminal says starts them anew.
 const LOOKS: u32 = 9;
+/// After so many of them a shell that was asked back by keys, and still edits a line, reads the
+/// next line of a command of many: a second.
+const STUCK: u32 = 6;
 /// How long the driver has to say what Control-D is.
 const END_KEY: Duration = Duration::from_secs(2);
 const END_OF_FILE: u8 = 0x04;
@@ -71,6 +74,10 @@ impl Look {
         self.at = Instant::now() + PAUSE.saturating_mul(1 << self.count.min(LOOKS));
         self.count = self.count.saturating_add(1);
         self.count <= LOOKS
+    }
+
+    fn is_late(&self) -> bool {
+        self.count > STUCK
     }
 }
 
@@ -299,6 +306,15 @@ impl Runspace {
                     self.visiting.recalled = true;
                     self.visiting.kept_line = true;
                     self.terminal.type_line(keys.recall);
+                    self.visiting.look = Some(Look::soon());
+                    return;
+                } else if self.visiting.wanted {
+                    if self.visiting.look.as_ref().is_some_and(Look::is_late) {
+                        // Work does not wait for ever for the other half of a command.
+                        self.terminal.signal(Signal::INT);
+                    } else if self.visiting.look.as_mut().is_some_and(Look::again) {
+                        return;
+                    }
                 }
                 true
             }

@@ -1,7 +1,8 @@
 //! One table of what a session does with scripts, run in every kind of shell: a file a theme, a
 //! column a shell. A row says what holds for all shells of the Bourne family, and where a shell
 //! differs, its own steps or why there are none. Another language has a directory of its own,
-//! which says the same of the rows by their names.
+//! which says the same of the rows by their names. `visits` is the table of what
+//! somebody types who is there.
 
 #![allow(
     clippy::unwrap_used,
@@ -26,6 +27,7 @@ mod startup;
 mod state;
 mod step;
 mod streams;
+mod visits;
 mod wording;
 
 use case::Case;

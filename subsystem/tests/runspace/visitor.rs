@@ -7,6 +7,9 @@ use outlast_subsystem::runspace::{Command, Event, StartSpec};
 
 use super::Bench;
 
+/// For what does not come at all.
+const LONGEST: Duration = Duration::from_secs(20);
+
 /// A bench with somebody at the terminal.
 pub(crate) struct Visitor {
     pub(crate) bench: Bench,
@@ -67,7 +70,7 @@ impl Visitor {
 
     /// Waits until that is shown; what was shown before it, since the last time.
     pub(crate) async fn sees(&mut self, text: &str) -> String {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        let deadline = tokio::time::Instant::now() + LONGEST;
         while !self.screen.contains(text) {
             if tokio::time::timeout_at(deadline, self.step())
                 .await
@@ -82,6 +85,23 @@ impl Visitor {
         let before = self.screen[..at].to_owned();
         self.screen.drain(..at + text.len());
         before
+    }
+
+    /// Waits until a line is just that: not what was typed, which stands behind a prompt. A line
+    /// editor goes to the begin of a line in its own way.
+    pub(crate) async fn sees_line(&mut self, line: &str) {
+        let lines = ["\r", "\n"].map(|before| format!("{before}{line}\r\n"));
+        while !lines.iter().any(|it| self.screen.contains(it)) {
+            let step = tokio::time::timeout(LONGEST, self.step());
+            if step.await.is_err() {
+                panic!("the line {line:?} is not shown, but {:?}", self.screen);
+            }
+        }
+        let ends = lines
+            .iter()
+            .filter_map(|it| Some(self.screen.find(it)? + it.len()));
+        let end = ends.min().unwrap();
+        self.screen.drain(..end);
     }
 
     pub(crate) async fn prompt(&mut self) {
