@@ -113,7 +113,6 @@ class Driver:
         # What the user does about a ^C, and the trace function: both are for scripts alone.
         self.on_interrupt = signal.default_int_handler
         self.trace = None
-        self.handlers = {}
         self.texts = collections.deque()
         self.compiler = codeop.CommandCompiler()
         self.streams = {}
@@ -497,48 +496,35 @@ class Driver:
 
     # The whole of it.
 
-    def on_kill(self, *_):
-        if self.running is not None:
+    # Signals for the driver.
+
+    def is_for_us(self, number):
+        """A process that a script has forked has our handlers, and dies as any other does."""
+        if os.getpid() == self.pid:
+            return True
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+        return False
+
+    def on_kill(self, number, _):
+        if self.is_for_us(number) and self.running is not None:
             raise Killed
 
-    def on_hang_up(self, *_):
-        raise HungUp(129)
+    def on_hang_up(self, number, _):
+        if self.is_for_us(number):
+            raise HungUp(129)
 
-    def on_terminate(self, *_):
+    def on_terminate(self, number, _):
         """It comes with the hang-up, and must not cut short what is registered with atexit."""
-
-    def before_fork(self):
-        # One that comes before the copy is out of our handlers' hands would be lost.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, self.handlers)
-        threading.current_thread()._outlast_mask = mask
-
-    def after_fork(self):
-        mask = threading.current_thread()._outlast_mask
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-
-    def become_copy(self):
-        """In a forked process: our signals are nothing to it."""
-        for number, ours in self.handlers.items():
-            if signal.getsignal(number) == ours:
-                signal.signal(number, signal.SIG_DFL)
-        self.after_fork()
+        self.is_for_us(number)
 
     def loop(self):
         self.attach(os.devnull, os.devnull, os.devnull)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        self.handlers = {
-            KILLED: self.on_kill,
-            RECALLED: self.on_recall,
-            signal.SIGHUP: self.on_hang_up,
-            signal.SIGTERM: self.on_terminate,
-        }
-        for number, ours in self.handlers.items():
-            signal.signal(number, ours)
-        os.register_at_fork(
-            before=self.before_fork,
-            after_in_parent=self.after_fork,
-            after_in_child=self.become_copy,
-        )
+        signal.signal(KILLED, self.on_kill)
+        signal.signal(RECALLED, self.on_recall)
+        signal.signal(signal.SIGHUP, self.on_hang_up)
+        signal.signal(signal.SIGTERM, self.on_terminate)
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         self.tell("opened")
         while True:

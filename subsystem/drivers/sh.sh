@@ -24,6 +24,10 @@ __outlast_is_driver() { __outlast_me; [ "$__outlast_self" = "$__outlast_pid" ]; 
 # Ends the running invocation with status $1: an error unwinds all that `command .` began.
 __outlast_leave() {
   __outlast_exit=$1
+  __outlast_throw
+}
+
+__outlast_throw() {
   # Or the error would end the process.
   __outlast_was=$__outlast_was$-
   set +e
@@ -93,8 +97,12 @@ __outlast_pressed() {
   if __outlast_is_driver && [ -n "$__outlast_running" ]; then
     if [ -n "$__outlast_reading" ]; then
       __outlast_reading=dropped
-    elif [ -z "$__outlast_visiting" ] || [ -n "$__outlast_inside" ]; then
+    elif [ -z "$__outlast_visiting" ]; then
       __outlast_leave 130
+    elif [ -n "$__outlast_inside" ]; then
+      # It ends what was typed, and not the visit.
+      __outlast_broken=130
+      __outlast_throw
     fi
   fi
 }
@@ -142,7 +150,7 @@ __outlast_enter() {
     __outlast_opened=1
     __outlast_tell "opened $__outlast_flag"
   elif [ -n "$__outlast_visiting" ] && [ -z "$__outlast_exit" ]; then
-    __outlast_last=$1
+    __outlast_last=${__outlast_broken:-$1}
     __outlast_count=$((__outlast_count + 1))
     __outlast_tell "prompt $__outlast_running $__outlast_count"
   else
@@ -151,7 +159,7 @@ __outlast_enter() {
     __outlast_running= __outlast_visiting=
     __outlast_give_back
   fi
-  __outlast_exit=
+  __outlast_exit= __outlast_broken=
 }
 
 # The host holds the terminal. With SIGHUP ignored, only this tells that it is gone.
@@ -367,7 +375,7 @@ eval "$__outlast_farewell"'
 
 # Of the two, only busybox ash has this.
 if command eval '[[ a = a ]]' 2>/dev/null; then __outlast_is_ash=1; else __outlast_is_ash=; fi
-__outlast_pid=$$ __outlast_latest=0 __outlast_running= __outlast_exit= __outlast_was= __outlast_resume=
+__outlast_pid=$$ __outlast_latest=0 __outlast_running= __outlast_exit= __outlast_broken= __outlast_was= __outlast_resume=
 __outlast_farewell= __outlast_opened= __outlast_visiting= __outlast_inside= __outlast_reading= __outlast_count=0
 __outlast_lent= __outlast_refused= __outlast_loans=0 __outlast_last=0 __outlast_text= __outlast_kept= __outlast_flags= __outlast_number=0
 __outlast_set_traps

@@ -8,9 +8,7 @@
     clippy::print_stdout
 )]
 
-#[path = "bash/visit.rs"]
-mod visit;
-
+#[allow(dead_code, reason = "shared with the tests of other engines")]
 mod runspace;
 
 use std::io::{BufRead as _, BufReader};

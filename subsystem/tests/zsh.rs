@@ -10,9 +10,6 @@
 
 #[allow(dead_code, reason = "shared with the tests of other engines")]
 mod runspace;
-#[path = "zsh/visit.rs"]
-mod visit;
-
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 use std::time::Duration;

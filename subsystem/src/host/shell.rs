@@ -17,7 +17,7 @@ use super::pipes::{Drain, Feed};
 use super::progress::Wait;
 use super::session::Session;
 use super::work::Work;
-use crate::runspace::{CLOSING, Command, Event, Pipes, Runspace, StartSpec};
+use crate::runspace::{CLOSING, Event, Pipes, Runspace, StartSpec};
 
 /// How long a timed-out command has after the interrupt, and again after SIGTERM, if nothing else
 /// was asked for.
@@ -261,32 +261,28 @@ fn start(
     if let Some(size) = terminal {
         session.core().resize(size);
     }
-    let (command, visit) = match work {
-        Work::Command(command) => (command, false),
-        Work::Visit => (Command::Script(Vec::new()), true),
-    };
+    let visit = matches!(work, Work::Visit);
     let agent = agent.map(|client| forward(session, runspace, number, visit, client));
     let agent = agent.transpose()?;
     if let Some(agent) = &agent {
         environment.retain(|(name, _)| name != agent::VARIABLE);
         environment.push((agent::VARIABLE.to_vec(), agent.address().to_vec()));
     }
-    let spec = StartSpec {
-        number,
-        command,
-        stdin,
-        environment,
-    };
-    let place = if visit {
-        runspace.visit(&spec).map_err(|e| e.to_string())?;
-        Place::Visit
-    } else if terminal.is_some() {
-        runspace
-            .start_on_terminal(&spec)
-            .map_err(|e| e.to_string())?;
-        Place::Terminal { typing: stdin }
-    } else {
-        on_pipes(session, runspace, id, &spec)?
+    let place = match work {
+        Work::Visit => {
+            let visited = runspace.visit(number, &environment);
+            visited.map_err(|e| e.to_string())?;
+            Place::Visit
+        }
+        Work::Command(command) => {
+            let spec = StartSpec {
+                number,
+                command,
+                stdin,
+                environment,
+            };
+            place(session, runspace, id, &spec, terminal.is_some())?
+        }
     };
     let next_step = timeout.map(|timeout| (Instant::now() + timeout, Step::Interrupt));
     Ok(Current {
@@ -313,6 +309,21 @@ fn forward(
     };
     AgentSocket::start(session, runspace.directory(), &name, client)
         .map_err(|error| format!("no socket to the SSH agent: {error}"))
+}
+
+fn place(
+    session: &Rc<Session>,
+    runspace: &mut Runspace,
+    id: InvocationId,
+    spec: &StartSpec,
+    on_terminal: bool,
+) -> Result<Place, String> {
+    if !on_terminal {
+        return on_pipes(session, runspace, id, spec);
+    }
+    let started = runspace.start_on_terminal(spec);
+    started.map_err(|e| e.to_string())?;
+    Ok(Place::Terminal { typing: spec.stdin })
 }
 
 fn on_pipes(

@@ -133,10 +133,6 @@ impl Engine for Bash {
             }
         }
     }
-
-    fn reception(&self, start: &StartSpec) -> Result<Job, StartError> {
-        loan::reception(start)
-    }
 }
 
 /// What bash evaluates at its first prompt, having read no file.

@@ -6,7 +6,8 @@ use std::path::Path;
 use rustix::process::Signal;
 
 use super::error::StartError;
-use super::spec::{RunspaceSpec, StartSpec};
+use super::loan;
+use super::spec::{Environment, RunspaceSpec, StartSpec};
 
 /// How to start the shell.
 pub(super) struct Launch {
@@ -48,7 +49,9 @@ pub(super) trait Engine: std::fmt::Debug + Sync {
     fn recall(&self) -> Recall;
     fn job(&self, directory: &Path, start: &StartSpec, resume: bool) -> Result<Job, StartError>;
     /// What a visitor's shell is lent, as the files of a job.
-    fn reception(&self, start: &StartSpec) -> Result<Job, StartError>;
+    fn reception(&self, number: u64, environment: &Environment) -> Result<Job, StartError> {
+        loan::reception(number, environment)
+    }
 }
 
 /// How a shell is asked to come back from its prompt, with a half-typed line put away.

@@ -3,18 +3,18 @@
 use super::engine::Job;
 use super::error::StartError;
 use super::quote::quote;
-use super::spec::{Environment, StartSpec};
+use super::spec::Environment;
 
 /// What a visitor's shell is lent, as the files of a job.
-pub(super) fn reception(start: &StartSpec) -> Result<Job, StartError> {
-    let lent = calls(&start.environment)?;
+pub(super) fn reception(number: u64, environment: &Environment) -> Result<Job, StartError> {
+    let lent = calls(environment)?;
     Ok(match lent.is_empty() {
         true => Job {
             files: Vec::new(),
             flags: "",
         },
         false => Job {
-            files: vec![(format!("{}.args", start.number), lent)],
+            files: vec![(format!("{number}.args"), lent)],
             flags: "a",
         },
     })

@@ -86,13 +86,13 @@ impl Engine for Python {
         Ok(Job { files, flags: "a" })
     }
 
-    fn reception(&self, start: &StartSpec) -> Result<Job, StartError> {
+    fn reception(&self, number: u64, environment: &Environment) -> Result<Job, StartError> {
         let order = Order {
-            environment: &start.environment,
+            environment,
             ..Order::default()
         };
         Ok(Job {
-            files: vec![(format!("{}.args", start.number), order.literal()?)],
+            files: vec![(format!("{number}.args"), order.literal()?)],
             flags: "a",
         })
     }

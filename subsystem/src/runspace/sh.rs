@@ -94,16 +94,12 @@ impl Engine for Sh {
                 vec![(file, resumed(text, resume)), (script, call)]
             }
         };
-        let lent = loan::reception(start)?;
+        let lent = loan::reception(number, &start.environment)?;
         files.extend(lent.files);
         Ok(Job {
             files,
             flags: lent.flags,
         })
-    }
-
-    fn reception(&self, start: &StartSpec) -> Result<Job, StartError> {
-        loan::reception(start)
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::engine::Recall;
 use super::error::StartError;
 use super::invocation::Invocation;
-use super::spec::{Event, StartSpec};
+use super::spec::{Environment, Event};
 use super::{Runspace, tree};
 
 const PAUSE: Duration = Duration::from_millis(20);
@@ -109,24 +109,24 @@ impl Runspace {
         self.visiting.inside.is_some()
     }
 
-    /// Lets somebody in, who is known by the number in `start`; its command and input do not
-    /// matter. One who is inside is inside no more.
-    pub fn visit(&mut self, start: &StartSpec) -> Result<(), StartError> {
-        if let Some(number) = self.running() {
-            return Err(StartError::Busy(number));
+    /// Lets somebody in, who is known by `number`, never used twice in a runspace, and for whom
+    /// there are these variables. One who is inside is inside no more.
+    pub fn visit(&mut self, number: u64, environment: &Environment) -> Result<(), StartError> {
+        if let Some(running) = self.running() {
+            return Err(StartError::Busy(running));
         }
         if self.shell.has_ended() {
             return Err(StartError::Ended);
         }
         if self.is_free() {
-            let job = self.engine.reception(start)?;
-            let reception = Invocation::prepare_files(&self.directory, start.number, &job)?;
-            self.order(format!("%{}:v{}\n", start.number, job.flags))?;
+            let job = self.engine.reception(number, environment)?;
+            let reception = Invocation::prepare_files(&self.directory, number, &job)?;
+            self.order(format!("%{number}:v{}\n", job.flags))?;
             self.visiting.reception = Some(reception);
-            self.visiting.shown = Some(start.number);
+            self.visiting.shown = Some(number);
             self.visiting.asked = None;
         }
-        self.visiting.inside = Some(start.number);
+        self.visiting.inside = Some(number);
         self.visiting.wanted = false;
         if self.visiting.kept_line {
             self.visiting.look = Some(Look::soon());

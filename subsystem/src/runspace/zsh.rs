@@ -97,10 +97,6 @@ impl Engine for Zsh {
         }
         Ok(Job { files, flags })
     }
-
-    fn reception(&self, start: &StartSpec) -> Result<Job, StartError> {
-        loan::reception(start)
-    }
 }
 
 /// What could not be lent ends the invocation.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use outlast_protocol::outcome::ExitStatus;
-use outlast_subsystem::runspace::{Command, Event, StartSpec};
+use outlast_subsystem::runspace::{Command, Environment, Event, StartSpec};
 
 use super::Bench;
 
@@ -43,10 +43,15 @@ impl Visitor {
     }
 
     pub(crate) fn visit(&mut self) {
+        self.visit_with(&Vec::new());
+    }
+
+    pub(crate) fn visit_with(&mut self, environment: &Environment) {
         self.screen.clear();
         self.left = None;
-        let spec = self.spec(Command::Script(Vec::new()));
-        self.bench.runspace.visit(&spec).unwrap();
+        self.number = self.bench.next_number();
+        let visited = self.bench.runspace.visit(self.number, environment);
+        visited.unwrap();
     }
 
     pub(crate) fn take(&mut self, event: Event) {

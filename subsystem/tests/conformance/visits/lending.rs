@@ -105,9 +105,7 @@ pub(super) async fn what_cannot_be_lent_ends_the_invocation(column: Column) -> P
 
 pub(super) async fn a_visitor_is_lent_it_for_the_visit(column: Column) -> Played {
     let mut it = visitor(column).await;
-    let mut spec = it.spec(Command::Script(Vec::new()));
-    spec.environment = lent(&[(b"A", b"lent")]);
-    it.bench.runspace.visit(&spec).unwrap();
+    it.visit_with(&lent(&[(b"A", b"lent")]));
     for _ in 0..2 {
         it.prompt().await;
         it.types(column.says(
