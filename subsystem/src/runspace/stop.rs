@@ -200,16 +200,22 @@ impl Stop {
 fn press(target: &Target<'_>) -> Option<Press> {
     let shell = i32::try_from(target.shell).ok()?;
     let group = target.terminal.foreground();
-    // First, so that the shell knows why its job dies and runs a trap of the user's.
-    let deals = |group: i32| target.sole && tree::below(shell).iter().any(|it| it.group == group);
-    if group.is_some_and(|group| group != shell && !deals(group)) || group.is_none() {
-        tree::send(shell, Signal::INT);
-    }
+    let present = tree::below(shell);
+    let below = |group: i32| present.iter().filter(move |it| it.group == group);
     if group == Some(shell) && tree::older_beside(shell, target.beginning) {
         // What an earlier invocation left is no part of this one.
         tree::send(shell, Signal::INT);
         tree::signal_beside_since(shell, target.beginning, Signal::INT);
+    } else if group == Some(shell) && below(shell).all(|it| tree::is_ours(it.pid)) {
+        // Not the terminal's doing: who is in the foreground may be another one by then, in a loop
+        // of programs, and the shell would know of nothing.
+        tree::send_group(shell, Signal::INT);
     } else {
+        let deals = |group: i32| target.sole && below(group).next().is_some();
+        // First, so that the shell knows why its job dies and runs a trap of the user's.
+        if group.is_none_or(|group| group != shell && !deals(group)) {
+            tree::send(shell, Signal::INT);
+        }
         target.terminal.signal(Signal::INT);
     }
     let group = group.filter(|group| target.terminal.foreground() == Some(*group));
@@ -227,6 +233,15 @@ fn press(target: &Target<'_>) -> Option<Press> {
     })
 }
 
+/// Has a shell look around that went to sleep with the interrupt in hand: a signal that comes
+/// between its last look and a read does not end the read. Nothing is done about this one but to
+/// look for children; a read that is not to end goes on.
+fn nudge(shell: i32) {
+    if tree::sleeps(shell) && tree::disposition(shell, Signal::CHILD) == Some(Disposition::Caught) {
+        tree::send(shell, Signal::CHILD);
+    }
+}
+
 impl Press {
     /// Interrupts what is in the foreground and cannot have been hit, as far as can be told.
     fn repair(&mut self, target: &Target<'_>) {
@@ -234,6 +249,7 @@ impl Press {
         else {
             return;
         };
+        nudge(shell);
         let copy = tree::image(shell);
         // Looking for orphans takes long, and is hardly ever needed.
         let processes = if group == shell && self.at.elapsed() > CLEANING_UP {

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Read as _;
 use std::path::PathBuf;
 
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
 
 /// USER_HZ: how /proc counts, whatever the kernel's own tick is.
@@ -228,12 +229,16 @@ pub(super) fn image(pid: i32) -> Option<PathBuf> {
     fs::read_link(format!("/proc/{pid}/exe")).ok()
 }
 
-/// Whether a process sleeps, with its standard streams on a terminal.
-pub(super) fn waits_at_terminal(pid: i32) -> bool {
+/// Whether a process waits for something.
+pub(super) fn sleeps(pid: i32) -> bool {
     let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
     let end = stat.iter().rposition(|byte| *byte == b')');
-    let asleep = end.is_some_and(|end| stat.get(end..).is_some_and(|it| it.starts_with(b") S")));
-    asleep
+    end.is_some_and(|end| stat.get(end..).is_some_and(|it| it.starts_with(b") S")))
+}
+
+/// Whether a process sleeps, with its standard streams on a terminal.
+pub(super) fn waits_at_terminal(pid: i32) -> bool {
+    sleeps(pid)
         && (0..=2).all(|number| {
             fs::read_link(format!("/proc/{pid}/fd/{number}"))
                 .is_ok_and(|path| path.starts_with("/dev/pts"))
@@ -276,6 +281,19 @@ fn descendants(root: i32, processes: &[Process], which: impl Fn(&Process) -> boo
 /// Signals one process, if we may.
 pub(super) fn send(pid: i32, signal: Signal) -> bool {
     Pid::from_raw(pid).is_some_and(|pid| rustix::process::kill_process(pid, signal).is_ok())
+}
+
+/// Signals a process group.
+pub(super) fn send_group(group: i32, signal: Signal) {
+    if let Some(group) = Pid::from_raw(group) {
+        let _ = rustix::process::kill_process_group(group, signal);
+    }
+}
+
+/// Whether we may signal a process; one that is gone does not count.
+pub(super) fn is_ours(pid: i32) -> bool {
+    Pid::from_raw(pid)
+        .is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(Errno::PERM))
 }
 
 fn processes() -> Vec<Process> {
