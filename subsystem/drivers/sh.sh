@@ -1,5 +1,5 @@
 # Outlast's driver for the POSIX shells dash and busybox ash: the host runs invocations in this
-# shell, one after the other.
+# shell, one after the other. The loop that does is in `sh.loop.sh`.
 #
 # These shells have no hook at their prompt, so they never come to one: they are not interactive,
 # and the driver is a loop.
@@ -324,33 +324,6 @@ __outlast_become() {
   command . "$__outlast_dir/traps"
   __outlast_tell "rescued $__outlast_pid"
 }
-
-# The streams are changed by `exec`, as busybox ash takes back what a group redirects before it runs
-# the EXIT trap of a subshell.
-__outlast_loop='while __outlast_wait; do
-  case $__outlast_flags in
-    *v*)
-      exec <>/dev/tty >&0 2>&0
-      set -m
-      __outlast_inside=1
-      case $__outlast_resume in *e*) ;; *) __outlast_status_is "$__outlast_last" ;; esac
-      command eval "$__outlast_resume$__outlast_text" ;;
-    *)
-      exec <"$__outlast_in" >"$__outlast_out" 2>"$__outlast_err"
-      __outlast_tell "running $__outlast_running"
-      case $__outlast_refused in
-        "") command . "$__outlast_start" ;;
-        *) __outlast_refuse ;;
-      esac ;;
-  esac
-  { __outlast_status=$?; case $- in *x*) set +x; __outlast_was=x ;; esac; } 2>/dev/null
-  exec </dev/null >/dev/null 2>&1
-  # An error in a subshell of busybox ash comes here in the subshell.
-  if [ -n "$__outlast_is_ash" ] && ! __outlast_is_driver; then command exit "$__outlast_status"; fi
-  __outlast_enter "$__outlast_status"
-done
-__outlast_running=
-command exit 129'
 
 # At the top level of the process that ends. A copy of busybox ash has no last act: what waits for
 # it takes over then, with the state that it had when it ended itself.

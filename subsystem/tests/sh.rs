@@ -15,6 +15,7 @@ mod runspace;
 use std::time::Duration;
 
 use outlast_protocol::outcome::ExitStatus::Code;
+use outlast_subsystem::runspace::Runspace;
 use runspace::{Bench, Home, PROGRAMS};
 
 const OPENING: Duration = Duration::from_secs(20);
@@ -75,6 +76,43 @@ tests! {
         assert_eq!(bench.run("set +e; f").await.out(), "f 1\n");
         assert_eq!(bench.run("\\exit 5").await.status, Code(5));
         assert_eq!(bench.run("f").await.out(), "f 1\n");
+        bench.close().await;
+    }
+
+    async fn an_error_in_a_subshell_ends_the_subshell_alone() {
+        for shell in SHELLS {
+            let mut bench = open(shell).await;
+            bench.run("readonly r=9; x=5").await;
+            for error in ["r=1", ": ${nope:?bad}", "set -u; echo $nope", ". /nonexistent", "eval ')'"] {
+                for (form, out) in [
+                    ("(ERROR); echo $?", "2\n"), ("y=$(ERROR); echo $?", "2\n"),
+                    ("(ERROR) | cat; echo next", "next\n"), ("{ ERROR; } | cat; echo next", "next\n"),
+                ] {
+                    let script = form.replace("ERROR", error);
+                    let ran = bench.run(&script).await;
+                    assert_eq!((ran.out(), ran.status), (out, Code(0)), "{shell}: {script}: {}", ran.err());
+                }
+            }
+            assert_eq!(bench.run("echo $x").await.out(), "5\n", "{shell}");
+            bench.close().await;
+        }
+    }
+
+    async fn a_subshell_that_spins_in_a_copy_of_busybox_can_be_stopped() {
+        let mut bench = open("busybox").await;
+        bench.run("readonly r=9; x=5; set -e; false").await;
+        bench.run("set +e").await;
+        for (stop, status) in [(Runspace::interrupt as fn(&mut Runspace), 130), (Runspace::kill, 137)] {
+            for error in ["(r=1)", "y=$(: ${nope:?bad})", "{ r=1; } | cat"] {
+                let mut started = bench.start(&format!("echo go; {error}; echo no"), false);
+                bench.read_until(&mut started, "go\n").await;
+                started.read_error_until("\n").await;
+                stop(&mut bench.runspace);
+                assert_eq!(bench.completion().await, Ok(Code(status)), "{error}");
+                started.read_to_end().await;
+                assert_eq!(bench.run("echo $x").await.out(), "5\n", "{error}");
+            }
+        }
         bench.close().await;
     }
 }

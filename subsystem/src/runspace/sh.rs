@@ -14,12 +14,14 @@ use super::quote::{base_name, line, quote, words};
 use super::spec::{Command, RunspaceSpec, StartSpec};
 
 const DRIVER: &[u8] = include_bytes!("../../drivers/sh.sh");
+const LOOP: &[u8] = include_bytes!("../../drivers/sh.loop.sh");
 
 /// Of no use to anybody since power supplies do not signal.
 const RECALL: Signal = Signal::POWER;
 
-/// What the shell says outside of invocations is for nobody.
-const START: &str = "exec </dev/null >/dev/null 2>&1; . \"$1\"";
+/// What the shell says outside of invocations is for nobody. It reads the driver as its standard
+/// input, so that its loop is at top level and `$0`, which it cannot change later, is this.
+const START: &str = "exec sh <\"$1\" >/dev/null 2>&1";
 
 /// The files of the user's that an interactive login reads, at top level.
 const OPENING: &[u8] = br#"
@@ -32,7 +34,6 @@ const OPENING: &[u8] = br#"
   fi
 } <>/dev/tty >&0 2>&0
 __outlast_enter 0
-eval "$__outlast_loop"
 "#;
 
 #[derive(Debug)]
@@ -60,7 +61,6 @@ impl Engine for Sh {
         environment.retain(|(name, _)| name != "ENV");
         let script = spec.directory.join("init").into_os_string();
         Launch {
-            // With this `$0`, which it cannot change later.
             arguments: vec!["-c".into(), START.into(), "sh".into(), script],
             environment,
             files: vec![("init".to_owned(), init(directory, env))],
@@ -108,12 +108,16 @@ fn init(directory: &[u8], env: Option<OsString>) -> Vec<u8> {
     init.extend(quote(directory));
     init.push(b'\n');
     init.extend_from_slice(DRIVER);
+    init.extend_from_slice(b"__outlast_loop=");
+    init.extend(quote(LOOP));
+    init.push(b'\n');
     if let Some(env) = env {
         init.extend_from_slice(b"export ENV=");
         init.extend(quote(env.as_bytes()));
         init.push(b'\n');
     }
     init.extend_from_slice(OPENING);
+    init.extend_from_slice(LOOP);
     init
 }
 

@@ -143,6 +143,39 @@ fn errexit() -> Vec<Case> {
         )
         .not_in_sh("POSIX knows no ERR trap"),
         case(
+            "set -e and an ERR trap of the user's in one script",
+            [
+                run("x=5; trap 'echo E $?' ERR; set -e; (exit 6); echo no").out("E 6\n").code(6),
+                run("set +e; trap - ERR; echo $x $$").out("5 {pid}\n"),
+            ],
+        )
+        .not_in_sh("POSIX knows no ERR trap")
+        // As with `builtin exit`: the trap took the place of ours, and nothing else runs in time.
+        .on(
+            Column::Zsh,
+            [run("trap 'echo E $?' ERR; set -e; (exit 6); echo no")
+                .out("E 6\n")
+                .code(6)
+                .ends_the_session()],
+        ),
+        case(
+            "an error in a subshell",
+            [
+                run("(: ${nope:?bad}; echo no); echo $?").out("1\n").err_has(&["nope: bad"]),
+                run("y=$(: ${nope:?bad}); echo $?; { set -u; echo $nope; } | cat; echo next")
+                    .out("1\nnext\n")
+                    .err_has(&["nope: bad"]),
+            ],
+        )
+        .in_sh(|| {
+            [
+                run("(: ${nope:?bad}; echo no); echo $?").out("2\n").err_has(&["nope: bad"]),
+                run("y=$(: ${nope:?bad}); echo $?; { set -u; echo $nope; } | cat; echo next")
+                    .out("2\nnext\n")
+                    .err_has(&["nope: bad"]),
+            ]
+        }),
+        case(
             "set -e in a subshell",
             [run("(set -e; false; echo no); echo $?").out("1\n")],
         ),

@@ -267,6 +267,13 @@ impl Started {
         }
     }
 
+    /// Reads on until an error has been said.
+    pub(crate) async fn read_error_until(&mut self, end: &str) {
+        while !self.stderr.bytes.ends_with(end.as_bytes()) {
+            assert!(self.stderr.read().await, "it said no error");
+        }
+    }
+
     pub(crate) async fn read_line(&mut self) -> String {
         self.read_until("\n").await;
         let line = String::from_utf8_lossy(&self.stdout.bytes).into_owned();
