@@ -97,7 +97,22 @@ mod tests {
                 it.name()
             );
         }
-        for unknown in ["/usr/bin/fish", "/usr/sbin/nologin", "/", ""] {
+        for (path, name) in [
+            ("/bin/rbash", "bash"),
+            ("/bin/sh", "sh"),
+            ("/bin/dash", "sh"),
+            ("/bin/ash", "sh"),
+        ] {
+            assert_eq!(chosen(Some(path)), name, "{path}");
+        }
+        for unknown in [
+            "/bin/mksh",
+            "/bin/ksh93",
+            "/usr/bin/fish",
+            "/usr/sbin/nologin",
+            "/",
+            "",
+        ] {
             assert_eq!(chosen(Some(unknown)), "bash", "{unknown:?}");
         }
         assert_eq!(chosen(None), "bash");

@@ -268,6 +268,7 @@ impl Started {
     }
 
     /// Reads on until an error has been said.
+    #[allow(dead_code, reason = "only some engines are asked for one in tests")]
     pub(crate) async fn read_error_until(&mut self, end: &str) {
         while !self.stderr.bytes.ends_with(end.as_bytes()) {
             assert!(self.stderr.read().await, "it said no error");
