@@ -14,12 +14,14 @@ pub(super) fn wordings() -> Vec<Wording> {
             "set -e stays on",
             "set -e spares what is tested",
             "set -e with an ERR trap of the user's",
+            "set -e and an ERR trap of the user's in one script",
             "set -e in a subshell",
             "set -e keeps background jobs",
             "set -o pipefail",
         ],
         "an exception always ends the script, and nothing else does",
     ));
+    all.extend(not(&["an error in a subshell"], "there are no subshells"));
     all.extend(not(
         &["return in a script file"],
         "`return` is of functions",
