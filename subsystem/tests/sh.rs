@@ -19,6 +19,7 @@ use outlast_subsystem::runspace::Runspace;
 use runspace::{Bench, Home, PROGRAMS};
 
 const OPENING: Duration = Duration::from_secs(20);
+const SHELLS: [&str; 2] = ["dash", "busybox"];
 
 async fn open(program: &str) -> Bench {
     let home = Home::new();
