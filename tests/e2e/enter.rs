@@ -535,7 +535,6 @@ fn a_visitor_who_was_frozen_sees_what_is_there_now() {
     process::send(visit.pid(), Signal::STOP);
     assert_eq!(gate.wait(), "all", "the program got to its end");
     process::send(visit.pid(), Signal::CONT);
-    // Looked at as bytes first: a screen is worked out from the begin at every look.
     visit.expect("400000");
     visit.expect("here> ");
     visit.expect_lines("the end", |lines| {

@@ -10,6 +10,7 @@
 //! | [`client`] | a client machine: `OUTLAST_HOME`, keys, ssh_config; runs `outlast` and `ssh` |
 //! | [`proxy`] | a TCP proxy that cuts, stalls, trickles and counts |
 //! | [`pty`] | a program on a terminal |
+//! | [`screen`] | what a terminal shows that was told certain bytes |
 //! | [`gate`] | named events between a test and a remote script |
 //! | [`failpoint`] | a process of Outlast stopped at a named place |
 //! | [`process`] | what `/proc` says: who is left, who has gone |
@@ -42,6 +43,7 @@ pub mod process;
 pub mod proxy;
 pub mod pty;
 pub mod running;
+pub mod screen;
 pub mod sshd;
 pub mod stream;
 pub mod transcript;

@@ -1,9 +1,10 @@
 //! A program on a terminal: prompts, Ctrl-C, window sizes.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::event::PollFlags;
 use rustix::fs::{Mode, OFlags};
@@ -12,9 +13,10 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 use crate::deadline::Deadline;
-use crate::failure::show_if_failing;
+use crate::failure::{block, show_if_failing};
 use crate::output::Output;
 use crate::running::shown;
+use crate::screen::{Emulator, Seen, private_modes};
 use crate::transcript::Transcript;
 
 pub const CTRL_C: &str = "\x03";
@@ -27,8 +29,7 @@ pub struct OnPty {
     child: Child,
     terminal: File,
     pub screen: Transcript,
-    /// Rows and columns.
-    size: Mutex<(u16, u16)>,
+    emulator: Mutex<Emulator>,
     finished: bool,
 }
 
@@ -58,7 +59,7 @@ impl OnPty {
             command: shown,
             child,
             terminal,
-            size: Mutex::new((24, 80)),
+            emulator: Mutex::new(Emulator::new(24, 80)),
             finished: false,
         }
     }
@@ -78,8 +79,11 @@ impl OnPty {
     }
 
     pub fn resize(&self, rows: u16, columns: u16) -> &Self {
+        let mut emulator = self.emulator();
+        emulator.catch_up(&self.screen.bytes());
         resize(&self.terminal, rows, columns);
-        *self.size.lock().expect("nobody panics here") = (rows, columns);
+        emulator.resize(rows, columns);
+        drop(emulator);
         self
     }
 
@@ -87,11 +91,42 @@ impl OnPty {
     /// the blanks at their ends and the empty ones below.
     #[track_caller]
     pub fn expect_lines(&self, wanted: &str, looks: impl Fn(&[String]) -> bool) -> Vec<String> {
-        let (rows, columns) = *self.size.lock().expect("nobody panics here");
-        self.screen.wait_all(wanted, |bytes| {
-            let lines = lines(bytes, rows, columns);
+        self.expect_of(wanted, |emulator| {
+            let lines = emulator.lines();
             looks(&lines).then_some(lines)
         })
+    }
+
+    /// Waits until a terminal that shows everything so far looks like that.
+    #[track_caller]
+    pub fn expect_screen(&self, wanted: &str, looks: impl Fn(&Seen) -> bool) -> Seen {
+        self.expect_of(wanted, |emulator| {
+            let seen = emulator.look();
+            looks(&seen).then_some(seen)
+        })
+    }
+
+    #[track_caller]
+    fn expect_of<T>(&self, wanted: &str, find: impl Fn(&Emulator) -> Option<T>) -> T {
+        let mut emulator = self.emulator();
+        let found = self.screen.wait_all(wanted, |bytes| {
+            emulator.catch_up(bytes);
+            find(&emulator)
+        });
+        found.unwrap_or_else(|complaint| {
+            let lines = emulator.lines().join("\n");
+            panic!("{complaint}\n{}", block("the screen", &lines))
+        })
+    }
+
+    /// The private modes that are set on it: how mouse, focus and pastes are reported.
+    pub fn private_modes(&self) -> BTreeSet<u16> {
+        private_modes(&self.screen.bytes())
+    }
+
+    /// A test that has failed while it looked still wants to end its program.
+    fn emulator(&self) -> MutexGuard<'_, Emulator> {
+        self.emulator.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether keys are echoed and Ctrl-C is a signal, as a shell's user expects.
@@ -161,20 +196,6 @@ fn on_controlling_terminal(command: &Command) -> Command {
     }
     wrapped.stdin(Stdio::null());
     wrapped
-}
-
-/// What a terminal of that size shows that was fed these bytes.
-pub fn lines(bytes: &[u8], rows: u16, columns: u16) -> Vec<String> {
-    let mut terminal = avt::Terminal::new(columns.into(), rows.into()).expect("a size");
-    terminal.feed(&*String::from_utf8_lossy(bytes));
-    let mut lines = terminal.screen().text();
-    for line in &mut lines {
-        line.truncate(line.trim_end().len());
-    }
-    while lines.last().is_some_and(String::is_empty) {
-        lines.pop();
-    }
-    lines
 }
 
 fn resize(terminal: &File, rows: u16, columns: u16) {

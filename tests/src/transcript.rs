@@ -74,28 +74,40 @@ impl Transcript {
 
     /// Like `wait_line`, but for a prompt, which ends in no newline.
     pub fn wait_text(&self, wanted: &str) {
+        // What was looked through once is not looked through at every look.
+        let mut looked = 0;
         self.wait_for(&format!("the text {wanted:?}"), |rest, _| {
-            let found = rest
-                .windows(wanted.len())
-                .position(|part| part == wanted.as_bytes())?;
-            Some((found + wanted.len(), ()))
+            let mut windows = rest[looked..].windows(wanted.len());
+            match windows.position(|part| part == wanted.as_bytes()) {
+                Some(at) => Some((looked + at + wanted.len(), ())),
+                None => {
+                    looked = (rest.len() + 1).saturating_sub(wanted.len());
+                    None
+                }
+            }
         });
     }
 
-    /// Waits until all that has come makes sense to `find`.
-    pub fn wait_all<T>(&self, wanted: &str, find: impl Fn(&[u8]) -> Option<T>) -> T {
+    /// Waits until all that has come makes sense to `find`; else says what is wrong.
+    pub fn wait_all<T>(
+        &self,
+        wanted: &str,
+        mut find: impl FnMut(&[u8]) -> Option<T>,
+    ) -> Result<T, String> {
         let deadline = Deadline::usual();
         let mut state = self.lock();
         loop {
             if let Some(found) = find(&state.bytes) {
-                return found;
+                return Ok(found);
             }
-            assert!(
-                !state.ended,
-                "{}",
-                self.complaint(&state, "ended without", wanted)
-            );
-            state = self.wait_for_change(state, deadline, wanted);
+            if state.ended {
+                return Err(self.complaint(&state, "ended without", wanted));
+            }
+            if deadline.has_passed() {
+                return Err(self.complaint(&state, "has not shown in time:", wanted));
+            }
+            let changed = self.0.changed.wait_timeout(state, deadline.remaining());
+            state = changed.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -148,7 +160,11 @@ impl Transcript {
         self.lock().bytes.clone()
     }
 
-    fn wait_for<T>(&self, wanted: &str, find: impl Fn(&[u8], bool) -> Option<(usize, T)>) -> T {
+    fn wait_for<T>(
+        &self,
+        wanted: &str,
+        mut find: impl FnMut(&[u8], bool) -> Option<(usize, T)>,
+    ) -> T {
         let deadline = Deadline::usual();
         let mut state = self.lock();
         loop {
