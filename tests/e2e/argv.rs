@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use outlast_protocol::limits::MAX_SCRIPT;
 
+use crate::stage::{Stage, run};
 use crate::world::World;
 
 /// Words that some shell on the way would change.
@@ -273,4 +274,18 @@ fn script_that_is_too_long_is_refused_and_nothing_runs() {
         .no_panic();
     let ran = format!("{MAX_SCRIPT}\n");
     world.invoke("echo $ran").success().stdout_is(&ran);
+}
+
+#[test]
+fn a_script_larger_than_a_frame_runs() {
+    let stage = Stage::set();
+    stage.new_session("job");
+    let script = format!("#{}\necho whole\n", "x".repeat(5_000_000));
+    let file = stage.machine.home().join("script");
+    std::fs::write(&file, script).unwrap();
+    let file = file.to_str().unwrap();
+    run(&stage.machine, &["invoke", "-n", "-s", "job", "-f", file])
+        .success()
+        .stdout_is("whole\n");
+    stage.strike(vec![]);
 }

@@ -1,4 +1,5 @@
-//! `-A`: the client's SSH agent, lent to one command or visit.
+//! What of the client's is lent to one command or visit: its SSH agent (`-A`), variables and
+//! functions (`--env`, `--using`).
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -6,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use outlast_tests::Running;
 
-use crate::stage::{Stage, command, run};
+use crate::stage::{Stage, command, one_error, run};
 
 /// A real agent with one key.
 struct Agent {
@@ -73,5 +74,53 @@ fn a_command_signs_with_it_and_the_next_one_does_not() {
     run(&stage.machine, &["invoke", "-n", "-s", "job", script])
         .success()
         .stdout_is("none\nno agent\n");
+    stage.strike(vec![]);
+}
+
+#[test]
+fn variables_and_functions_go_along_for_one_command() {
+    let stage = Stage::set();
+    stage.new_session("job");
+    let machine = &stage.machine;
+    let bytes = "a'b\"c $d `e`\n\\end ";
+    let mut command = command(
+        machine,
+        &[
+            "invoke",
+            "-n",
+            "-s",
+            "job",
+            "--env",
+            "ONE=1 2",
+            "--using",
+            "TWO,greet",
+            "greet \"$ONE\" \"$TWO\"",
+        ],
+    );
+    command
+        .env("TWO", bytes)
+        .env("BASH_FUNC_greet%%", "() {  printf '<%s>' \"$@\"\n}");
+    let mut running = Running::start(&mut command);
+    running.close_stdin();
+    running
+        .wait()
+        .success()
+        .stdout_is(&format!("<1 2><{bytes}>"));
+    run(
+        machine,
+        &[
+            "invoke",
+            "-n",
+            "-s",
+            "job",
+            "echo \"[$ONE$TWO]\"; type -t greet",
+        ],
+    )
+    .stdout_is("[]\n");
+    let refused = run(
+        machine,
+        &["invoke", "-n", "-s", "job", "--using", "NO_SUCH", "true"],
+    );
+    one_error(&refused, 2, &["NO_SUCH"], "export");
     stage.strike(vec![]);
 }

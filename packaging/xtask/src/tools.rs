@@ -11,6 +11,9 @@ const TOOLS: &[(&str, &str)] = &[
     ("busybox", "busybox"),
     ("dash", "dash"),
     ("getent", "libc-bin"),
+    ("htop", "htop"),
+    ("less", "less"),
+    ("nano", "nano"),
     ("python3", "python3"),
     ("setpriv", "util-linux"),
     ("setsid", "util-linux"),
@@ -19,7 +22,10 @@ const TOOLS: &[(&str, &str)] = &[
     ("ssh-keygen", "openssh-client"),
     ("sshd", "openssh-server"),
     ("sudo", "sudo"),
+    ("tmux", "tmux"),
+    ("top", "procps"),
     ("unshare", "util-linux"),
+    ("vim", "vim"),
     ("zsh", "zsh"),
 ];
 

@@ -1,0 +1,91 @@
+//! Visits whose link, background process or own progress fails.
+
+use outlast_tests::{Gate, process};
+use rustix::process::Signal;
+
+use super::{at_prompt, enter, last, leave, set, shows};
+use crate::stage::get;
+
+#[test]
+fn what_is_typed_while_the_link_is_down_is_typed_once() {
+    let stage = set(&["job"]);
+    let visit = enter(&stage.machine, &["job"]);
+    stage.proxy.refuse();
+    stage.proxy.cut();
+    visit.expect_lines("the last line", |lines| {
+        last(lines).starts_with("[outlast: connection lost: ")
+    });
+    visit.send("echo $((40 + 2)) once\r");
+    stage.proxy.resume();
+    let lines = shows(&visit, "42 once");
+    assert!(
+        !lines.iter().any(|line| line.contains("outlast:")),
+        "{lines:#?}"
+    );
+    at_prompt(&visit);
+    let count = visit.expect_lines("once", |_| true);
+    assert_eq!(
+        count.iter().filter(|line| *line == "42 once").count(),
+        1,
+        "{count:#?}"
+    );
+    leave(visit, "job");
+    stage.strike(vec![]);
+}
+
+#[test]
+fn a_visit_outlives_the_background_process() {
+    let stage = set(&["job"]);
+    let visit = enter(&stage.machine, &["job"]);
+    visit.send("x=5\r");
+    at_prompt(&visit);
+    process::kill9(stage.machine.mux_pid());
+    visit.expect("the background process is gone");
+    visit.send("echo x$x\r");
+    shows(&visit, "x5");
+    leave(visit, "job");
+    let shown = get(&stage.machine, "job");
+    assert_eq!(shown["state"], "Opened", "{shown:#}");
+    stage.strike(vec![]);
+}
+
+/// What another terminal asks for meanwhile waits for the visitor, and does not put him out.
+#[test]
+fn a_visitor_comes_back_before_what_was_asked_while_the_link_was_down() {
+    let stage = set(&["job"]);
+    let visit = enter(&stage.machine, &["job"]);
+    stage.proxy.refuse();
+    stage.proxy.cut();
+    visit.expect_lines("the last line", |lines| {
+        last(lines).starts_with("[outlast: connection lost: ")
+    });
+    let waiting = stage.invoke("job", "echo after the visit");
+    waiting.wait_stderr("interrupted");
+    stage.proxy.resume();
+    waiting.wait_stderr("waiting behind 1 of the session's commands");
+    visit.send("echo still he''re\r");
+    shows(&visit, "still here");
+    leave(visit, "job");
+    waiting.wait().success().stdout_is("after the visit\n");
+    stage.strike(vec![]);
+}
+
+/// It does not hold up what runs, and finds the screen as it is by then.
+#[test]
+fn a_visitor_who_was_frozen_sees_what_is_there_now() {
+    let stage = set(&["job"]);
+    let gate = Gate::new();
+    let visit = enter(&stage.machine, &["job"]);
+    visit.send(&format!("seq 1 400000; echo all >{}\r", gate.word()));
+    visit.expect("\r\n1000\r\n");
+    process::send(visit.pid(), Signal::STOP);
+    assert_eq!(gate.wait(), "all", "the program got to its end");
+    process::send(visit.pid(), Signal::CONT);
+    visit.expect("400000");
+    visit.expect("here> ");
+    visit.expect_lines("the end", |lines| {
+        lines.len() >= 2 && lines[lines.len() - 2] == "400000" && last(lines) == "here>"
+    });
+    leave(visit, "job");
+    stage.strike(vec![]);
+}
