@@ -1,5 +1,6 @@
 //! The terminal in front of the user: its modes, its size, its keys, and what is drawn on it.
 
+mod clusters;
 pub mod detach;
 pub mod keys;
 pub mod modes;

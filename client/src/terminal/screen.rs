@@ -1,9 +1,11 @@
 //! What the session's terminal shows: an emulator that is fed what the terminal said, so that the
 //! screen can be drawn on another terminal, or drawn again on this one.
 
-use avt::{ScreenKind, Terminal};
+use avt::parser::Function;
+use avt::{Parser, ScreenKind, Terminal};
 use outlast_protocol::link::TerminalSize;
 
+use super::clusters::{Clusters, is_special};
 use super::modes::Modes;
 use super::portable::portable;
 use super::sequence::Splitter;
@@ -22,6 +24,7 @@ pub struct Screen {
     terminal: Terminal,
     splitter: Splitter,
     modes: Modes,
+    clusters: Clusters,
     size: TerminalSize,
 }
 
@@ -34,6 +37,7 @@ impl Screen {
             terminal: empty(size),
             splitter: Splitter::default(),
             modes: Modes::default(),
+            clusters: Clusters::default(),
             size,
         }
     }
@@ -41,9 +45,47 @@ impl Screen {
     /// Takes in what the terminal said; gives back what of it is whole by now.
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<u8> {
         let modes = &mut self.modes;
+        let was_whole = self.splitter.is_whole();
         let whole = self.splitter.push(bytes, |sequence| modes.take(sequence));
-        self.terminal.feed(&*String::from_utf8_lossy(&whole));
+        let text = String::from_utf8_lossy(&whole);
+        if was_whole && text.contains(is_special) {
+            self.show(&text);
+        } else {
+            self.terminal.feed(&*text);
+        }
         whole
+    }
+
+    /// Text with characters in it that the emulator cannot be given.
+    fn show(&mut self, text: &str) {
+        // A mark in the middle of a sequence, of a title perhaps, is the emulator's own affair.
+        let mut parser = Parser::new();
+        for c in text.chars() {
+            match parser.feed(c) {
+                Some(Function::Print(mark)) if is_special(mark) => self.combine(mark),
+                _ => self.terminal.feed(c),
+            }
+        }
+    }
+
+    /// Adds a mark to the character before the cursor.
+    fn combine(&mut self, mark: char) {
+        let cursor = self.terminal.cursor();
+        let cells = self
+            .terminal
+            .screen()
+            .line(cursor.row)
+            .map(avt::Line::cells);
+        let before = cells.unwrap_or_default().get(..cursor.col);
+        // Of a wide one the second column is a cell without width.
+        let base =
+            before.and_then(|cells| cells.iter().enumerate().rfind(|(_, it)| it.width() > 0));
+        if let Some((column, cell)) = base
+            && let Some(both) = self.clusters.with_mark(cell.char(), mark, cell.width() > 1)
+        {
+            let column = column.saturating_add(1);
+            self.terminal.feed(&*format!("\x1b[{column}G{both}"));
+        }
     }
 
     /// Whether something of ours can be put behind what was passed on.
@@ -77,7 +119,7 @@ impl Screen {
     /// terminal would answer: it is made from what the emulator shows, not from what it was fed.
     #[must_use]
     pub fn drawing(&self) -> String {
-        let dump = portable(&self.terminal.dump());
+        let dump = self.clusters.restore(portable(&self.terminal.dump()));
         // The cursor is saved as on a terminal where nobody has done so.
         format!("{PLAIN}\x1b[H\x1b7\x1b[2J{dump}{}", self.modes.setting())
     }
@@ -117,8 +159,11 @@ impl Screen {
 
 /// What moves the cursor to the first line below everything.
 fn below(terminal: &Terminal) -> String {
-    let text = terminal.screen().text();
-    let last = text.iter().rposition(|line| !line.trim_end().is_empty());
+    let lines = terminal.screen().visible_lines();
+    let last = lines
+        .enumerate()
+        .filter(|(_, line)| !line.text().trim_end().is_empty());
+    let last = last.map(|(row, _)| row).last();
     let row = terminal.cursor().row.max(last.unwrap_or(0));
     let feed = if last == Some(row) { "\r\n" } else { "" };
     format!("\x1b[{};1H{feed}", row.saturating_add(1))
@@ -191,6 +236,38 @@ mod tests {
         );
     }
 
+    /// Columns as a terminal has them, which gives a mark no column of its own.
+    #[test]
+    fn marks_stay_with_their_characters_and_take_no_column() {
+        let drawn = |pieces: &[&str]| {
+            let mut screen = Screen::new(SIZE);
+            for piece in pieces {
+                screen.feed(piece.as_bytes());
+            }
+            screen.drawing()
+        };
+        let plain = drawn(&["cafe ole|\x1b[2;1H日x"]);
+        let marked = drawn(&["cafe\u{301} ole|\x1b[2;1H日\u{fe0f}x"]);
+        assert_eq!(
+            marked.replace(['\u{301}', '\u{fe0f}'], ""),
+            plain,
+            "the cursor is in the same column"
+        );
+        assert!(marked.contains("cafe\u{301} ole|") && marked.contains("日\u{fe0f}x"));
+        assert_eq!(
+            drawn(&["cafe", "\u{301} ole|\x1b[2;1H日", "\u{fe0f}x"]),
+            marked
+        );
+        // At the end of a row, in a title, on nothing at all.
+        let end = drawn(&["1234567890123456789e\u{301}\u{323}x\x1b]2;e\u{301}\x07"]);
+        assert!(
+            end.contains("9e\u{301}\u{323}") && end.contains("2;H") | end.contains("2;2H"),
+            "{end:?}"
+        );
+        assert!(end.contains("\x1b]2;e\u{301}\x07"), "{end:?}");
+        assert_eq!(drawn(&["\u{301}a"]), drawn(&["a"]));
+    }
+
     #[test]
     fn a_restored_screen_asks_nothing() {
         let mut screen = Screen::new(SIZE);
@@ -232,6 +309,15 @@ mod tests {
         screen.feed(b"$ half");
         let left = format!("$ half{}x", screen.farewell());
         assert_eq!(looks(left.as_bytes()), looks(b"$ half\r\nx"));
+        // A line of two rows, and the cursor above its end.
+        let long = format!("{}\x1b[H", "x".repeat(30));
+        let mut screen = Screen::new(SIZE);
+        screen.feed(long.as_bytes());
+        let left = format!("{long}{}$", screen.farewell());
+        assert_eq!(
+            looks(left.as_bytes()),
+            looks(format!("{long}\r\n\n$").as_bytes())
+        );
     }
 
     #[test]
