@@ -1,15 +1,18 @@
 //! `enter`: the session's own shell on a real terminal.
 
+mod engines;
 mod links;
 mod pastes;
 mod programs;
 mod questions;
 mod terminal;
+mod vim;
 mod visits;
 mod witness;
 
 use outlast_tests::ClientMachine;
 use outlast_tests::pty::OnPty;
+use outlast_tests::screen::Seen;
 
 use crate::stage::{Stage, run};
 
@@ -28,7 +31,25 @@ fn last(lines: &[String]) -> &str {
 }
 
 fn at_prompt(visit: &OnPty) {
-    visit.expect_lines("a prompt on the last line", |lines| last(lines) == "here>");
+    visit.expect_screen("a prompt on the last line", is_at_prompt);
+}
+
+/// With the blank behind it, and nothing still to come.
+fn is_at_prompt(seen: &Seen) -> bool {
+    let (_, column) = seen.cursor;
+    seen.last().ends_with("here>")
+        && seen.at_cursor == "here>"
+        && column == 6
+        && seen.cursor_is_shown
+}
+
+/// Leaves and comes back, to the same screen with the same cursor and colours.
+#[track_caller]
+fn away_and_back(machine: &ClientMachine, visit: OnPty, before: &Seen) -> OnPty {
+    leave(visit, "job");
+    let visit = machine.on_pty(&["enter", "job"]);
+    visit.expect_same(before);
+    visit
 }
 
 fn shows(visit: &OnPty, wanted: &str) -> Vec<String> {

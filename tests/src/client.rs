@@ -103,6 +103,11 @@ impl ClientMachine {
         OnPty::start(&self.command(&self.program, args))
     }
 
+    /// Starts `outlast` on a terminal of so many rows and columns.
+    pub fn on_pty_of<S: AsRef<OsStr>>(&self, args: &[S], rows: u16, columns: u16) -> OnPty {
+        OnPty::start_at(&self.command(&self.program, args), rows, columns)
+    }
+
     /// OpenSSH's client with this machine's configuration: the yardstick.
     pub fn ssh<S: AsRef<OsStr>>(&self, args: &[S]) -> Command {
         // `-F`: ssh looks for its files in the password database's home, not in $HOME.

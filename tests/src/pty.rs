@@ -13,7 +13,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 use crate::deadline::Deadline;
-use crate::failure::{block, show_if_failing};
+use crate::failure::show_if_failing;
 use crate::output::Output;
 use crate::running::shown;
 use crate::screen::{Emulator, Seen, private_modes};
@@ -35,6 +35,11 @@ pub struct OnPty {
 
 impl OnPty {
     pub fn start(command: &Command) -> Self {
+        Self::start_at(command, 24, 80)
+    }
+
+    /// On a terminal of that size.
+    pub fn start_at(command: &Command, rows: u16, columns: u16) -> Self {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let terminal = openpt(flags).expect("a pty");
         grantpt(&terminal).expect("grantpt");
@@ -45,7 +50,7 @@ impl OnPty {
             .expect("the pty")
             .into();
         let terminal = File::from(terminal);
-        resize(&terminal, 24, 80);
+        resize(&terminal, rows, columns);
         let child = on_controlling_terminal(command)
             .stdin(inner.try_clone().expect("dup"))
             .stdout(inner.try_clone().expect("dup"))
@@ -59,7 +64,7 @@ impl OnPty {
             command: shown,
             child,
             terminal,
-            emulator: Mutex::new(Emulator::new(24, 80)),
+            emulator: Mutex::new(Emulator::new(rows, columns)),
             finished: false,
         }
     }
@@ -113,10 +118,14 @@ impl OnPty {
             emulator.catch_up(bytes);
             find(&emulator)
         });
-        found.unwrap_or_else(|complaint| {
-            let lines = emulator.lines().join("\n");
-            panic!("{complaint}\n{}", block("the screen", &lines))
-        })
+        found.unwrap_or_else(|complaint| panic!("{complaint}\n{:#?}", emulator.look()))
+    }
+
+    /// Waits until it looks exactly like that.
+    #[track_caller]
+    pub fn expect_same(&self, before: &Seen) -> &Self {
+        self.expect_screen(&format!("exactly {before:#?}"), |seen| seen == before);
+        self
     }
 
     /// The private modes that are set on it: how mouse, focus and pastes are reported.

@@ -12,8 +12,11 @@ pub struct Emulator {
 /// Everything that can be seen on it at a moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// Without the blanks at their ends and the empty ones below.
+    /// Without the blanks at their ends and the empty ones below; one that goes on in the next row
+    /// of the terminal is one.
     pub lines: Vec<String>,
+    /// The row the cursor is on.
+    pub at_cursor: String,
     /// Row and column, both from 0.
     pub cursor: (usize, usize),
     pub cursor_is_shown: bool,
@@ -73,8 +76,10 @@ impl Emulator {
 
     pub fn look(&self) -> Seen {
         let cursor = self.terminal.cursor();
+        let row = self.terminal.screen().line(cursor.row);
         Seen {
             lines: self.lines(),
+            at_cursor: row.map_or(String::new(), |row| row.text().trim_end().to_owned()),
             cursor: (cursor.row, cursor.col),
             cursor_is_shown: cursor.visible,
             alternate: self.terminal.active_screen_kind() == avt::ScreenKind::Alternate,
@@ -91,11 +96,6 @@ impl Seen {
     /// The last line that is not empty.
     pub fn last(&self) -> &str {
         self.lines.last().map_or("", String::as_str)
-    }
-
-    /// The line the cursor is on.
-    pub fn at_cursor(&self) -> &str {
-        self.lines.get(self.cursor.0).map_or("", String::as_str)
     }
 
     pub fn has(&self, text: &str) -> bool {
