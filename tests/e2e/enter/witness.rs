@@ -182,7 +182,7 @@ fn less_looks_as_it_does_without_a_session() {
 #[test]
 fn what_was_drawn_by_hand_looks_the_same_again() {
     assert_same(
-        "printf '\\e[2J\\e[3;5H\\e(0lqqqk\\e(B \\e[1;31mred\\e[0m\\e[38;2;9;8;7;48;5;99mexact\\e[0m\
+        "printf '\\e[2J\\e[3;5H┌───┐ \\e[1;31mred\\e[0m\\e[38;2;9;8;7;48;5;99mexact\\e[0m\
          \\e[5;20Hend\\e[7;1H'; echo 'cafe\u{301} 日本\u{301} é|'; read -rsp 'na\u{308}me: '",
         |seen| seen.last().ends_with("me:") && seen.has("end") && seen.has("┌───┐ red"),
         "\r\x0c",
