@@ -135,42 +135,28 @@ fn a_progress_bar_goes_on_in_its_line() {
 
 #[test]
 fn jobs_are_stopped_continued_and_listed() {
+    const JOB: &str = "sh -c 'echo ru\"\"ns; exec sleep 1000'";
     let stage = set(&["job"]);
     let machine = &stage.machine;
     let visit = enter(machine, &["job"]);
-    visit.send("sleep 1000\r");
-    // Until it has the terminal: what is typed before is the shell's.
-    while !get(machine, "job")["activity"]
-        .as_str()
-        .unwrap()
-        .contains("sleep")
-    {}
+    let listed = |seen: &Seen, state: &str| {
+        let listed = |line: &String| line.contains(state) && line.contains(JOB);
+        is_at_prompt(seen) && seen.lines.iter().any(listed)
+    };
+    visit.send(&format!("{JOB}\r"));
+    // Only now it has the terminal: what is typed before is the shell's.
+    shows(&visit, "runs");
     visit.send("\x1a");
-    visit.expect_lines("stopped", |lines| {
-        last(lines) == "here>"
-            && lines
-                .iter()
-                .any(|line| line.contains("Stopped") && line.ends_with("sleep 1000"))
-    });
+    visit.expect_screen("stopped", |seen| listed(seen, "Stopped"));
     visit.send("fg\r");
     let before = visit.expect_screen("in the foreground", |seen| {
-        seen.last() == "sleep 1000" && seen.cursor.1 == 0
+        seen.last() == JOB && seen.cursor.1 == 0
     });
     let visit = away_and_back(machine, visit, &before);
-    while !get(machine, "job")["activity"]
-        .as_str()
-        .unwrap()
-        .contains("sleep")
-    {}
     visit.send("\x1a");
     at_prompt(&visit);
     visit.send("bg; jobs\r");
-    visit.expect_lines("in the background", |lines| {
-        last(lines) == "here>"
-            && lines
-                .iter()
-                .any(|line| line.contains("Running") && line.ends_with("sleep 1000 &"))
-    });
+    visit.expect_screen("in the background", |seen| listed(seen, "Running"));
     visit.send("kill %1; wait; echo en''ded\r");
     shows(&visit, "ended");
     leave(visit, "job");
