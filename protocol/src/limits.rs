@@ -25,6 +25,9 @@ pub const MAX_SCRIPT: usize = 16 * 1024 * 1024;
 /// Recent output of a session's terminal that is kept, in bytes.
 pub const TERMINAL_HISTORY: usize = 1024 * 1024;
 
+/// How long a client that holds a session again has to bring its visitor back.
+pub const VISITOR_GRACE: Duration = Duration::from_secs(15);
+
 /// Connections to a client's SSH agent that may be open at a time in one session.
 pub const MAX_AGENT_CONNECTIONS: usize = 32;
 

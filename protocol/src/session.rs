@@ -110,6 +110,8 @@ pub struct SessionInfo {
     /// What runs, in words: the begin of a script, a command, or what somebody left running on
     /// the terminal. Empty where the shell is free.
     pub activity: String,
+    /// What a program asks that waits for an answer (see `Question`), the last line of it.
+    pub asks: Option<String>,
     /// When it was made, in Unix milliseconds.
     pub created_ms: u64,
     /// Since when nobody is attached, in Unix milliseconds.

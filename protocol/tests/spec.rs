@@ -233,6 +233,7 @@ fn limits_by_name_value_and_unit() {
         MAX_PIECE "bytes" MAX_PIECE;
         MAX_SCRIPT "bytes" MAX_SCRIPT;
         TERMINAL_HISTORY "bytes" TERMINAL_HISTORY;
+        VISITOR_GRACE "s" VISITOR_GRACE.as_secs();
         MAX_AGENT_CONNECTIONS "count" MAX_AGENT_CONNECTIONS;
         MAX_ANSWER "bytes" MAX_ANSWER;
         STDIN_WINDOW "bytes" STDIN_WINDOW;

@@ -292,8 +292,9 @@ fn a_visitor_whose_client_forgot_it_is_not_waited_for() {
     let mut it = Visitor::enter(session(&places), 2);
     it.sees("prompt> ");
     drop(it);
+    // Another client need not wait for one who cannot come back.
     let mut again = places.remote();
-    again.say(attach(INSTANCE, 1, AttachMode::Connect), b"");
+    again.say(attach(INSTANCE, 9, AttachMode::Connect), b"");
     assert_eq!(attached(&mut again).running, Some(id(2)));
     assert_eq!(again.run(3, "echo ran").0, b"ran\n");
     // One who leaves the session leaves its terminal.
@@ -306,9 +307,46 @@ fn a_visitor_whose_client_forgot_it_is_not_waited_for() {
     });
     assert_eq!(info.holder, None);
     let mut last = places.remote();
-    last.say(attach(INSTANCE, 9, AttachMode::Connect), b"");
+    last.say(attach(INSTANCE, 1, AttachMode::Connect), b"");
     attached(&mut last);
     assert_eq!(last.run(5, "echo ran").0, b"ran\n");
+}
+
+/// A mux that is killed takes its memory with it: what waited for the shell may come back before
+/// the visitor, and does not end the visit.
+#[test]
+fn a_visitor_comes_back_behind_what_waits_for_the_shell() {
+    let places = Places::new();
+    let mut it = Visitor::enter(session(&places), 2);
+    it.sees("prompt> ");
+    it.types("half='a line'");
+    it.sees("half='a line'");
+    let mut again = places.remote();
+    again.say(attach(INSTANCE, 1, AttachMode::Connect), b"");
+    attached(&mut again);
+    let waits = Submit {
+        wait: false,
+        ..Submit::new(id(3), Kind::Script)
+    };
+    again.say(waits, b"echo no");
+    let refused = loop {
+        if let (ToClient::Refused(refused), _) = again.hear() {
+            break refused.code;
+        }
+    };
+    assert_eq!(refused, RefusalCode::BUSY, "the visit counts as running");
+    again.say(Submit::new(id(4), Kind::Script), b"echo ran $half");
+    let ahead = again.wait(|message| match message {
+        ToClient::Submitted(submitted) => Some(submitted.ahead),
+        _ => None,
+    });
+    assert_eq!(ahead, 1);
+    let mut it = it.over(again);
+    it.types("\r");
+    it.sees("prompt> ");
+    it.leaves();
+    assert_eq!(it.is_gone(), Outcome::Ended(ExitStatus::Code(0)));
+    assert_eq!(it.remote.run(4, "echo ran $half").0, b"ran a line\n");
 }
 
 #[test]

@@ -4,7 +4,6 @@ mod engines;
 mod links;
 mod pastes;
 mod programs;
-mod questions;
 mod terminal;
 mod vim;
 mod visits;
@@ -20,17 +19,17 @@ use crate::stage::{Stage, run};
 const PROMPT: &str = "PS1='here> '; PS2='more> '";
 
 /// Enters, and waits for the prompt.
-fn enter(machine: &ClientMachine, args: &[&str]) -> OnPty {
+pub(crate) fn enter(machine: &ClientMachine, args: &[&str]) -> OnPty {
     let visit = machine.on_pty(&[&["enter"], args].concat());
     at_prompt(&visit);
     visit
 }
 
-fn last(lines: &[String]) -> &str {
+pub(crate) fn last(lines: &[String]) -> &str {
     lines.last().map_or("", String::as_str)
 }
 
-fn at_prompt(visit: &OnPty) {
+pub(crate) fn at_prompt(visit: &OnPty) {
     visit.expect_screen("a prompt on the last line", is_at_prompt);
 }
 
@@ -57,7 +56,7 @@ fn shows(visit: &OnPty, wanted: &str) -> Vec<String> {
 }
 
 /// Leaves by the keys.
-fn leave(mut visit: OnPty, session: &str) {
+pub(crate) fn leave(mut visit: OnPty, session: &str) {
     visit.send("\x1cd");
     visit.expect(&format!(
         "left session {session}; `outlast enter {session}` returns"
@@ -66,7 +65,7 @@ fn leave(mut visit: OnPty, session: &str) {
     assert!(visit.is_cooked());
 }
 
-fn set(names: &[&str]) -> Stage {
+pub(crate) fn set(names: &[&str]) -> Stage {
     let stage = Stage::set();
     for name in names {
         stage.new_session(name);

@@ -27,6 +27,7 @@ fn opened() -> Value {
         "running": null,
         "running_since": null,
         "activity": null,
+        "asks": null,
         "queued": 0,
         "note": null,
     })

@@ -28,6 +28,7 @@ mod listing;
 mod mux;
 mod output;
 mod packaging;
+mod questions;
 mod remains;
 mod retention;
 mod sessions;

@@ -39,6 +39,7 @@ pub mod host_entry;
 pub mod ledger;
 pub mod leftovers;
 pub mod output;
+mod own_session;
 pub mod process;
 pub mod proxy;
 pub mod pty;

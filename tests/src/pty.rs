@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::event::PollFlags;
@@ -15,6 +15,7 @@ use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use crate::deadline::Deadline;
 use crate::failure::show_if_failing;
 use crate::output::Output;
+use crate::own_session::on_controlling_terminal;
 use crate::running::shown;
 use crate::screen::{Emulator, Seen, private_modes};
 use crate::transcript::Transcript;
@@ -184,27 +185,6 @@ impl Drop for OnPty {
             });
         }
     }
-}
-
-/// `setsid --ctty` makes descriptor 0 the controlling terminal and then *becomes* the program, so
-/// the pid is the program's and no unsafe `pre_exec` is needed.
-fn on_controlling_terminal(command: &Command) -> Command {
-    let mut wrapped = Command::new("/usr/bin/setsid");
-    wrapped
-        .arg("--ctty")
-        .arg(command.get_program())
-        .args(command.get_args())
-        .env_clear();
-    for (name, value) in command.get_envs() {
-        if let Some(value) = value {
-            wrapped.env(name, value);
-        }
-    }
-    if let Some(directory) = command.get_current_dir() {
-        wrapped.current_dir(directory);
-    }
-    wrapped.stdin(Stdio::null());
-    wrapped
 }
 
 fn resize(terminal: &File, rows: u16, columns: u16) {

@@ -9,6 +9,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 use crate::deadline::Deadline;
 use crate::failure::{block, show_if_failing};
 use crate::output::Output;
+use crate::own_session::without_terminal;
 use crate::process;
 use crate::transcript::Transcript;
 
@@ -25,7 +26,7 @@ pub struct Running {
 impl Running {
     pub fn start(command: &mut Command) -> Self {
         let shown = shown(command);
-        let mut child = command
+        let mut child = without_terminal(command)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -29,7 +29,7 @@ impl Questioning {
     /// Asks it, when those before it are answered.
     pub(super) fn ask(&mut self, client: &Client, computer: String, question: Question) {
         let number = question.question;
-        let asking = Arc::clone(&client.asker).ask(computer, question);
+        let asking = Arc::clone(&client.asker).ask(client.output, computer, question);
         self.questions.push_back((number, Box::pin(asking)));
     }
 

@@ -13,7 +13,7 @@ use super::args::Form;
 use super::error::Error;
 use super::exit::{self, Ending};
 use crate::control::connection::Connection;
-use crate::output::{json, table};
+use crate::output::{clean, json, table};
 
 /// How often a request is sent again because the mux went away. Every request may be: what makes
 /// something carries its ID.
@@ -84,7 +84,9 @@ pub(super) async fn answer(
     connection: &mut Connection,
 ) -> Result<(), Error> {
     let asker = Arc::clone(&client.asker);
-    let texts = asker.ask(computer.to_owned(), question.clone()).await;
+    let texts = asker
+        .ask(client.output, computer.to_owned(), question.clone())
+        .await;
     let question = question.question;
     connection.send(Answer { question, texts }, Bytes::new())
 }
@@ -132,6 +134,16 @@ pub(super) fn conclude_in(
                 client
                     .output
                     .note(&format!("{} is broken: {}", session.name, session.note));
+            }
+            for session in &sessions {
+                if let Some(asked) = &session.asks {
+                    let (name, asked) = (&session.name, clean(asked));
+                    client.output.note(&format!(
+                        "{name}: a program there waits for an answer to `{}`; `outlast receive \
+                         --follow {name}` asks for it here",
+                        asked.trim()
+                    ));
+                }
             }
         }
         _ => {}

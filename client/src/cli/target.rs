@@ -67,11 +67,10 @@ fn absolute(path: &Path) -> Result<String, Error> {
 /// What of our surroundings the mux should use.
 #[must_use]
 pub(super) fn surroundings() -> Surroundings {
-    use std::io::IsTerminal;
     let agent = std::env::var("SSH_AUTH_SOCK").ok();
     Surroundings {
         agent_socket: agent.filter(|path| !path.is_empty()),
-        interactive: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
+        interactive: super::asker::has_terminal(),
     }
 }
 

@@ -1,4 +1,5 @@
-//! A command's questions on their way to the command line that waits for it, and the answers back.
+//! Questions of programs on their way to the command line that waits for what they do, and the
+//! answers back.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -13,29 +14,32 @@ use outlast_protocol::link::to_client;
 use super::caller::Caller;
 use super::held::{Asked, Held, Listening};
 
-/// The questions of one command for one command line.
+/// The questions for one command line.
 pub(super) struct Asking {
     listening: Listening,
     /// Whether somebody can be asked.
     interactive: bool,
     session: String,
+    /// The command it runs: only of that it can say that nobody will answer.
+    own: Option<InvocationId>,
     /// Open questions by the number the command line knows them by.
     open: BTreeMap<u32, u32>,
     told: bool,
 }
 
 impl Asking {
-    /// Of a command of the session of that name.
+    /// Of a session of that name, for a command line that runs that command.
     pub(super) fn new(
         held: &Rc<Held>,
         session: String,
-        invocation: InvocationId,
+        own: Option<InvocationId>,
         interactive: bool,
     ) -> Self {
         Self {
-            listening: held.listen(invocation),
+            listening: held.listen(own),
             interactive,
             session,
+            own,
             open: BTreeMap::new(),
             told: false,
         }
@@ -65,7 +69,10 @@ impl Asking {
                 };
                 caller.send(&asks.into(), Bytes::new());
             }
-            Asked::Asks(question) => self.decline(caller, &question),
+            Asked::Asks(question) if self.own == Some(question.invocation) => {
+                self.decline(caller, &question);
+            }
+            Asked::Asks(question) => self.pass_over(caller, &question),
             Asked::Over(over) => {
                 let number = self.open.iter().find(|(_, link)| **link == over);
                 if let Some(number) = number.map(|(number, _)| *number) {
@@ -84,6 +91,19 @@ impl Asking {
                 "a program in session {} asks `{}`, and there is no terminal here to answer on: \
                  use `outlast invoke --tty`, or run this from a terminal",
                 self.session,
+                prompt_of(&question.text).1.trim()
+            );
+            caller.send(&Notice { text }.into(), Bytes::new());
+        }
+    }
+
+    /// Nobody is there to be asked, and somebody else may be later.
+    fn pass_over(&mut self, caller: &mut Caller, question: &to_client::Question) {
+        if !std::mem::replace(&mut self.told, true) {
+            let session = &self.session;
+            let text = format!(
+                "a program in session {session} asks `{}`, and waits for the answer: `outlast \
+                 receive --follow {session}` from a terminal asks for it there",
                 prompt_of(&question.text).1.trim()
             );
             caller.send(&Notice { text }.into(), Bytes::new());
@@ -138,10 +158,14 @@ mod tests {
 
     impl Line {
         fn new(interactive: bool) -> Self {
+            Self::of(Some(invocation()), interactive)
+        }
+
+        fn of(own: Option<InvocationId>, interactive: bool) -> Self {
             let held = held(AttachMode::Connect);
             let (peer, ours) = UnixStream::pair().unwrap();
             Self {
-                asking: Asking::new(&held, "job".to_owned(), invocation(), interactive),
+                asking: Asking::new(&held, "job".to_owned(), own, interactive),
                 caller: Caller::new(ours),
                 peer: FrameStream::new(peer),
                 held,
@@ -228,6 +252,20 @@ mod tests {
         let asked = line.asking.next().await;
         line.asking.tell(&mut line.caller, asked);
         assert_eq!((line.answer(), line.caller.waiting()), (Some(None), 0));
+    }
+
+    #[tokio::test]
+    async fn who_only_follows_and_cannot_be_asked_answers_nothing_for_others() {
+        let mut line = Line::of(None, false);
+        asks(&line.held, 40);
+        let ToCli::Notice(notice) = line.told().await else {
+            panic!("not a Notice");
+        };
+        assert!(notice.text.contains("receive --follow job"), "{notice:?}");
+        assert_eq!(line.answer(), None);
+        let mut line = Line::of(None, true);
+        asks(&line.held, 40);
+        assert!(matches!(line.told().await, ToCli::Question(_)));
     }
 
     #[tokio::test]

@@ -18,10 +18,11 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Mux;
+use super::asking::Asking;
 use super::caller::{Caller, Stop};
 use super::failure::Failure;
 use super::feeding::Feeding;
-use super::held::{Heard, Held, Lending, Reader, Showing};
+use super::held::{Asked, Heard, Held, Lending, Reader, Showing};
 use super::hold::{hold, hold_for_now, leave, lost, name_of};
 use super::patience::{ENOUGH, at, gave_up, link_changed};
 
@@ -99,6 +100,8 @@ struct Visitor {
     feeding: Feeding,
     inputs: UnboundedReceiver<StdinTaken>,
     showing: Showing,
+    /// Of the programs it waits for; its own ask on its terminal.
+    asking: Asking,
     _lending: Option<Lending>,
 }
 
@@ -112,6 +115,8 @@ struct Screen<'a> {
     /// Whether the visit is known to have begun.
     started: bool,
     completed: Option<Seq>,
+    /// Whether its input is closed: it is over.
+    closed: bool,
     consumed: Option<Seq>,
     /// Whether the session is over and nothing more comes.
     lost: bool,
@@ -137,6 +142,12 @@ impl<'a> Screen<'a> {
                 feeding,
                 inputs,
                 showing: held.show(request.size),
+                asking: Asking::new(
+                    held,
+                    name_of(mux, held.instance),
+                    Some(request.invocation),
+                    request.surroundings.interactive,
+                ),
             }
         });
         Self {
@@ -147,6 +158,7 @@ impl<'a> Screen<'a> {
             visitor,
             started: false,
             completed: None,
+            closed: false,
             consumed: None,
             lost: false,
             sent: None,
@@ -164,7 +176,7 @@ impl<'a> Screen<'a> {
                 return Ok(());
             }
             if all_written && self.lost {
-                return Err(lost(self.mux, self.held).into());
+                return Err(self.loss().into());
             }
             let quiet = caller.waiting() < ENOUGH && self.completed.is_none() && !self.lost;
             let patience = self.request.reconnect_for_ms;
@@ -186,6 +198,17 @@ impl<'a> Screen<'a> {
         }
     }
 
+    /// Why nothing more comes.
+    fn loss(&self) -> Failure {
+        match self.held.is_over() {
+            None if self.closed => Failure::new(
+                FailureKind::SessionLost,
+                "the visit ended while nobody here heard of it; how, is not known any more",
+            ),
+            _ => lost(self.mux, self.held),
+        }
+    }
+
     fn show(&mut self, caller: &mut Caller, heard: Heard) {
         match heard {
             Heard::Record(record, body) => {
@@ -201,6 +224,8 @@ impl<'a> Screen<'a> {
             }
             Heard::CaughtUp { next, last, .. } => {
                 self.lost |= last && self.completed.is_none();
+                // All there is was shown, and how it ended was not: that is not kept any more.
+                self.lost |= self.closed && self.completed.is_none();
                 caller.send(&CaughtUp { next }.into(), Bytes::new());
             }
         }
@@ -222,8 +247,15 @@ impl<'a> Screen<'a> {
             }
             News::Answer(Some(Err(refused))) => Err(Failure::from(&refused).into()),
             News::Answer(None) => Err(lost(self.mux, self.held).into()),
+            News::Asked(asked) => {
+                if let Some(visitor) = &mut self.visitor {
+                    visitor.asking.tell(caller, asked);
+                }
+                Ok(())
+            }
             News::Taken(taken) => {
                 let StdinTaken { offset, closed, .. } = taken;
+                self.closed |= closed;
                 caller.send(&Taken { offset, closed }.into(), Bytes::new());
                 Ok(())
             }
@@ -231,7 +263,8 @@ impl<'a> Screen<'a> {
     }
 
     fn hear(&mut self, message: ToMux, body: Bytes) -> Result<(), Stop> {
-        match (message, &self.visitor) {
+        match (message, &mut self.visitor) {
+            (ToMux::Answer(answer), Some(visitor)) => visitor.asking.answered(answer),
             (ToMux::Stdin(_), Some(visitor)) => self.held.stdin(visitor.feeding, body),
             (ToMux::StdinEnd(_), Some(visitor)) => self.held.stdin_end(visitor.feeding),
             (ToMux::Resize(resize), Some(visitor)) => visitor.showing.resize(resize.size),
@@ -272,6 +305,7 @@ impl<'a> Screen<'a> {
 /// What is heard of a visit besides its records.
 enum News {
     Answer(Option<Result<Submitted, Refused>>),
+    Asked(Asked),
     Taken(StdinTaken),
 }
 
@@ -292,5 +326,6 @@ async fn news(visitor: &mut Option<Visitor>) -> News {
             News::Answer(answer)
         }
         Some(taken) = visitor.inputs.recv() => News::Taken(taken),
+        asked = visitor.asking.next() => News::Asked(asked),
     }
 }

@@ -193,7 +193,7 @@ impl<'a> Foreground<'a> {
             asking: Asking::new(
                 held,
                 name_of(mux, held.instance),
-                invocation,
+                Some(invocation),
                 surroundings.interactive,
             ),
             showing: request.terminal.map(|size| held.show(size)),

@@ -16,6 +16,7 @@ struct Now {
     since_ms: Option<u64>,
     queued: u32,
     activity: String,
+    asks: Option<String>,
 }
 
 impl Mux {
@@ -36,6 +37,7 @@ impl Mux {
                 since_ms: info.running_since_ms,
                 queued: info.queued,
                 activity: info.activity,
+                asks: info.asks,
             },
             None if gone => Now::default(),
             None => Now {
@@ -43,6 +45,7 @@ impl Mux {
                 since_ms: known.running_since_ms,
                 queued: known.queued,
                 activity: known.activity.clone(),
+                asks: known.asks.clone(),
             },
         };
         Session {
@@ -61,6 +64,7 @@ impl Mux {
             running_since_ms: now.since_ms,
             queued: now.queued,
             activity: now.activity,
+            asks: now.asks,
             note,
         }
     }

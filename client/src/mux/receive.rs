@@ -12,6 +12,7 @@ use outlast_protocol::record::RecordKind;
 use tokio::time::Instant;
 
 use super::Mux;
+use super::asking::Asking;
 use super::caller::{Caller, Stop};
 use super::failure::Failure;
 use super::held::{Heard, Held, Reader};
@@ -92,6 +93,12 @@ async fn deliver(
         held,
         request,
         reader,
+        asking: Asking::new(
+            held,
+            name_of(mux, held.instance),
+            None,
+            request.surroundings.interactive,
+        ),
         replay,
         before: cursor,
         skips_unread: false,
@@ -112,6 +119,7 @@ struct Delivery<'a> {
     held: &'a Rc<Held>,
     request: &'a Receive,
     reader: Reader,
+    asking: Asking,
     replay: bool,
     /// What this client had received when this began. What others receive meanwhile is theirs:
     /// each of several who follow a session gets everything.
@@ -149,6 +157,9 @@ impl Delivery<'_> {
                     Some(heard) => self.tell(caller, heard),
                     None => return Err(lost(self.mux, self.held).into()),
                 },
+                asked = self.asking.next(), if self.request.follow => {
+                    self.asking.tell(caller, asked);
+                }
                 _ = status.changed() => {
                     give_up = link_changed(caller, self.held, give_up, self.request.reconnect_for_ms);
                 }
@@ -224,6 +235,10 @@ impl Delivery<'_> {
 
     fn hear(&mut self, message: ToMux) -> Result<(), Stop> {
         match message {
+            ToMux::Answer(answer) => {
+                self.asking.answered(answer);
+                Ok(())
+            }
             ToMux::Consumed(consumed) => {
                 self.reader.consumed(consumed.seq);
                 self.consumed = Some(consumed.seq);

@@ -47,6 +47,9 @@ pub(super) struct Known {
     /// What it runs, in words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) activity: String,
+    /// What a program there asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) asks: Option<String>,
     pub(super) heard: Heard,
     /// Another client that holds it, in words.
     pub(super) holder: Option<String>,
@@ -226,6 +229,7 @@ impl Registry {
                 running_since_ms: None,
                 queued: 0,
                 activity: String::new(),
+                asks: None,
                 heard: Heard::Live,
                 holder: None,
                 cursor: Cursor::default(),
@@ -245,6 +249,7 @@ impl Registry {
         known.running_since_ms = info.running_since_ms;
         known.queued = info.queued;
         known.activity.clone_from(&info.activity);
+        known.asks.clone_from(&info.asks);
         known.holder = info
             .holder
             .as_ref()

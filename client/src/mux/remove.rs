@@ -47,6 +47,7 @@ pub(super) async fn remove(
         session.running = None;
         session.running_since_ms = None;
         session.activity.clear();
+        session.asks = None;
         session.queued = 0;
         session.expires_ms = None;
     }

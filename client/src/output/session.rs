@@ -22,6 +22,8 @@ pub struct SessionObject {
     running_since: Option<String>,
     /// What runs, in words.
     activity: Option<String>,
+    /// What a program asks that waits for an answer.
+    asks: Option<String>,
     /// How many commands wait behind that.
     queued: u32,
     /// Why it is over, or who else holds it, in words.
@@ -59,6 +61,7 @@ impl From<&Session> for SessionObject {
             running: session.running.map(|invocation| invocation.to_string()),
             running_since: session.running_since_ms.and_then(time),
             activity: (!session.activity.is_empty()).then(|| session.activity.clone()),
+            asks: session.asks.clone(),
             queued: session.queued,
             note: (!session.note.is_empty()).then(|| session.note.clone()),
             invocation_id: None,
@@ -96,6 +99,7 @@ pub(crate) mod tests {
             running: None,
             running_since_ms: None,
             activity: String::new(),
+            asks: None,
             queued: 0,
             note: String::new(),
         }
@@ -121,6 +125,7 @@ pub(crate) mod tests {
     "running": null,
     "running_since": null,
     "activity": null,
+    "asks": null,
     "queued": 0,
     "note": null
   }

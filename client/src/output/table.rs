@@ -34,11 +34,24 @@ pub fn activities(sessions: &[Session], now_ms: u64) -> String {
         row.extend([
             session.queued.to_string(),
             since.map_or(String::new(), |since| lasting(now_ms.saturating_sub(since))),
-            clean(&session.activity).replace(['\n', '\t'], " "),
+            doing(session),
         ]);
         row
     });
     lay_out(&heads, rows.collect())
+}
+
+/// What it does, in one line.
+fn doing(session: &Session) -> String {
+    let what = match &session.asks {
+        Some(asked) => format!(
+            "{} (waits for an answer: {})",
+            session.activity,
+            asked.trim()
+        ),
+        None => session.activity.clone(),
+    };
+    clean(&what).replace(['\n', '\t'], " ")
 }
 
 fn columns(session: &Session) -> Vec<String> {
@@ -113,7 +126,10 @@ mod tests {
         busy.running_since_ms = Some(1_000_000);
         busy.activity = "make -j4\n\x1b[2J".into();
         busy.queued = 2;
-        let table = activities(&[busy, session(2, "idle")], 1_000_000 + 192_000);
+        let mut asks = session(3, "asks");
+        asks.activity = "sudo make install".into();
+        asks.asks = Some("[sudo] password for ada:".into());
+        let table = activities(&[busy, session(2, "idle"), asks], 1_000_000 + 192_000);
         let lines: Vec<_> = table.lines().collect();
         assert!(
             lines[0].ends_with("Availability Queued  For   Activity"),
@@ -124,6 +140,8 @@ mod tests {
             "{table}"
         );
         assert!(lines[3].ends_with("Available    0"), "{table}");
+        let waits = "sudo make install (waits for an answer: [sudo] password for ada:)";
+        assert!(lines[4].ends_with(waits), "{table}");
         assert_eq!(lasting(90_000_000), "1d1h");
         assert_eq!(lasting(59_999), "59s");
         assert_eq!(lasting(3_660_000), "1h1m");

@@ -218,6 +218,7 @@ pub(crate) fn session(id: u32, name: &str) -> Session {
         running: None,
         running_since_ms: None,
         activity: String::new(),
+        asks: None,
         queued: 0,
         note: String::new(),
     }

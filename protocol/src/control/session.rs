@@ -80,6 +80,8 @@ pub struct Session {
     pub running_since_ms: Option<u64>,
     /// What, in words; also what somebody left running on its terminal.
     pub activity: String,
+    /// What a program there asks that waits for an answer.
+    pub asks: Option<String>,
     /// How many invocations wait behind that.
     pub queued: u32,
     /// Why it is Closed or Broken, or who else holds it, in words.

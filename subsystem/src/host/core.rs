@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use outlast_protocol::id::{InvocationId, Lease, ReaderId, Seq};
+use outlast_protocol::id::{ClientId, InvocationId, Lease, ReaderId, Seq};
 use outlast_protocol::link::refusal::RefusalCode;
 use outlast_protocol::link::{AttachMode, Source, TerminalSize};
 use outlast_protocol::outcome::Outcome;
@@ -11,6 +11,7 @@ use outlast_protocol::record::RecordKind;
 use outlast_protocol::session::{End, Holder, IdleTimeout, Life, SessionInfo};
 use outlast_rendezvous::PrivateDirectory;
 
+use super::absence::Absence;
 use super::agent::Connections;
 use super::consumption::Consumption;
 use super::holding::{Attaching, Holding};
@@ -46,6 +47,8 @@ pub(super) struct Core {
     directory: Option<PrivateDirectory>,
     /// Where commands are written down; none where none will run.
     ledger: Option<Ledger>,
+    /// Of the visitor.
+    absence: Absence,
     /// What nobody has consumed yet.
     consumption: Consumption,
     /// Where clients may want to go on reading.
@@ -112,6 +115,7 @@ impl Core {
             life,
             directory: None,
             ledger: None,
+            absence: Absence::default(),
             consumption: Consumption::default(),
             places: Places::default(),
             progress: Progress::default(),
@@ -266,6 +270,7 @@ impl Core {
     pub(super) fn close(&mut self, lease: Lease, reader: &Reader) {
         if reader.source() == Source::Terminal {
             self.terminal.closed((lease, reader.id()));
+            self.note_visitor();
             return;
         }
         self.progress.closed((lease, reader.id()));
@@ -349,10 +354,54 @@ impl Core {
         news
     }
 
-    /// A visitor who is not there any more, as far as the writing attachment can tell, is shown
-    /// out. Says whether one was.
-    pub(super) fn show_out_the_absent(&mut self, lease: Lease) -> bool {
-        !self.terminal.is_read_by(lease) && self.invocations.show_out()
+    /// Who holds the session, and whether that is the client of a visitor who is there: reads the
+    /// terminal over the writing attachment.
+    fn attendance(&self, visitor: Option<ClientId>) -> (Option<ClientId>, bool) {
+        let holder = self.holding.holder().map(|holder| holder.client);
+        let writer = self.holding.writer();
+        let reads = writer.is_some_and(|lease| self.terminal.is_read_by(lease));
+        (holder, reads && (visitor.is_none() || visitor == holder))
+    }
+
+    /// Looks whether there is a visitor, and is there; if not, how long the visit stands.
+    pub(super) fn note_visitor(&mut self) {
+        let Some(visitor) = self.invocations.visitor() else {
+            return self.absence.ends();
+        };
+        match self.attendance(visitor) {
+            (_, true) | (None, _) => self.absence.ends(),
+            (holder, false) => {
+                let now = self.surroundings.boot_time();
+                self.absence.lasts(holder == visitor, now);
+            }
+        }
+    }
+
+    /// A client has let go of the session, or wants its shell for something else than the visit.
+    /// Says whether a visitor who is not there was shown out for that.
+    pub(super) fn claim_shell(&mut self) -> bool {
+        let Some(visitor) = self.invocations.visitor() else {
+            return false;
+        };
+        let (holder, attended) = self.attendance(visitor);
+        if attended {
+            return false;
+        }
+        let may_return = holder.is_none() || holder == visitor;
+        self.absence
+            .lasts(may_return, self.surroundings.boot_time());
+        self.show_out_the_absent().is_none()
+    }
+
+    /// Shows a visitor out who has not come back in time. Says how long there still is.
+    pub(super) fn show_out_the_absent(&mut self) -> Option<Duration> {
+        let left = self.absence.left(self.surroundings.boot_time())?;
+        if left > Duration::ZERO {
+            return Some(left);
+        }
+        self.absence.ends();
+        self.invocations.show_out();
+        None
     }
 
     /// A client asked for the end.
@@ -387,6 +436,7 @@ impl Core {
             self.unattended_since = None;
             self.meta.disconnected_ms = None;
             self.agents.fence(self.holding.writer());
+            self.note_visitor();
         }
         attaching
     }
@@ -401,12 +451,14 @@ impl Core {
         self.agents.fence(self.holding.writer());
         self.unattended_since = None;
         self.meta.disconnected_ms = None;
+        self.note_visitor();
     }
 
     /// The link of that lease is gone.
     pub(super) fn detach(&mut self, lease: Lease) {
         let was_attached = self.holding.is_attached(lease);
         let free = self.holding.detach(lease);
+        self.note_visitor();
         self.agents.fence(self.holding.writer());
         if free && was_attached {
             self.meta.disconnected_ms = Some(self.surroundings.wall_ms());
@@ -467,6 +519,7 @@ impl Core {
                 (None, Some(left)) => left.clone(),
                 (None, None) => String::new(),
             },
+            asks: self.questions.prompt().filter(|_| self.is_live()),
             expires_ms,
             host_pid: match self.life {
                 // Whoever says so is not the process that is meant.

@@ -36,6 +36,7 @@ impl Session {
         } else {
             core.record(next.id, RecordKind::Started, Bytes::new());
         }
+        core.note_visitor();
         drop(core);
         self.changed();
         failpoint::reach("host.started");
@@ -60,7 +61,10 @@ impl Session {
     }
 
     fn finish(&self, finished: &Finished, outcome: Outcome) {
-        self.core().finished(finished, outcome);
+        let mut core = self.core();
+        core.finished(finished, outcome);
+        core.note_visitor();
+        drop(core);
         self.changed();
         failpoint::reach("host.completed");
         self.core().note_idleness();
@@ -78,6 +82,18 @@ impl Session {
         core.terminal
             .said(now, on_terminal.map(|(id, _)| id), bytes);
         drop(core);
+        self.changed();
+    }
+
+    /// A program of that invocation asks for something that is not shown.
+    pub(super) fn ask(&self, invocation: InvocationId, text: String) {
+        self.core().questions.ask(invocation, text);
+        self.changed();
+    }
+
+    /// It asks no more.
+    pub(super) fn ask_no_more(&self) {
+        self.core().questions.close();
         self.changed();
     }
 

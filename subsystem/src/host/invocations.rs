@@ -21,6 +21,8 @@ const QUEUED_BYTES: usize = 4 * MAX_SCRIPT;
 #[derive(Debug)]
 pub(super) struct Invocation {
     pub(super) id: InvocationId,
+    /// Who submitted it.
+    pub(super) client: Option<ClientId>,
     pub(super) work: Work,
     pub(super) stdin: bool,
     /// The terminal it runs on, or that its visitor has.
@@ -46,6 +48,7 @@ pub(super) enum Stop {
 struct Running {
     id: InvocationId,
     stop: Option<Stop>,
+    client: Option<ClientId>,
     visit: bool,
     on_terminal: bool,
     what: String,
@@ -159,6 +162,12 @@ impl Invocations {
         self.active().saturating_sub(self.runs())
     }
 
+    /// Those who wait, in the order of their turns.
+    #[cfg(feature = "simulation")]
+    pub(super) fn waiting(&self) -> impl Iterator<Item = InvocationId> {
+        self.queue.iter().map(|waiting| waiting.id)
+    }
+
     /// What runs.
     pub(super) fn running(&self) -> Option<InvocationId> {
         self.running.as_ref().map(|running| running.id)
@@ -187,6 +196,7 @@ impl Invocations {
         self.running = Some(Running {
             id: next.id,
             stop: None,
+            client: next.client,
             visit,
             on_terminal: visit || next.terminal.is_some(),
             what: next.work.words(),
@@ -216,6 +226,12 @@ impl Invocations {
     pub(super) fn is_at_leisure(&self) -> bool {
         let runs = self.running.as_ref().is_some_and(|running| !running.visit);
         !runs && self.queue.is_empty()
+    }
+
+    /// Whose visit runs, if one does.
+    pub(super) fn visitor(&self) -> Option<Option<ClientId>> {
+        let visit = self.running.as_ref().filter(|running| running.visit)?;
+        Some(visit.client)
     }
 
     /// A visitor, if one is there, is to go. Says whether that is so.
@@ -356,6 +372,7 @@ mod tests {
     fn invocation(number: u128) -> Invocation {
         Invocation {
             id: InvocationId(uuid::Uuid::from_u128(number)),
+            client: None,
             work: Work::Command(Command::Script(Vec::new())),
             stdin: false,
             terminal: None,

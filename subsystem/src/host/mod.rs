@@ -1,6 +1,7 @@
 //! The process that hosts one session: it alone touches the shell, it outlives every link, and
 //! its death concerns no other session.
 
+mod absence;
 mod accept;
 mod agent;
 mod choice;

@@ -36,6 +36,13 @@ impl Questions {
         self.open.as_ref()
     }
 
+    /// The last line of that: a prompt, mostly.
+    pub(super) fn prompt(&self) -> Option<String> {
+        let text = &self.open.as_ref()?.text;
+        let last = text.rsplit('\n').next().unwrap_or_default();
+        Some(last.trim_end().to_owned())
+    }
+
     /// Takes in an answer. One to an earlier question is too late and no fault.
     pub(super) fn answer(&mut self, answer: Answer) -> Result<(), &'static str> {
         if let Some(text) = &answer.text {
@@ -74,6 +81,7 @@ mod tests {
         all.ask(id, "Password:".to_owned());
         all.ask(id, "Password again:".to_owned());
         assert_eq!(all.open().map(|it| it.question), Some(2));
+        assert_eq!(all.prompt().as_deref(), Some("Password again:"));
         assert_eq!(all.answer(answer(1, "late")), Ok(()));
         assert_eq!(all.take_answer(), None);
         assert_eq!(all.answer(answer(2, "right")), Ok(()));

@@ -71,6 +71,8 @@ pub(super) async fn run(session: &Rc<Session>, mut runspace: Runspace) {
         if let Some(text) = answer {
             runspace.answer(text.as_deref());
         }
+        let grace = session.core().show_out_the_absent();
+        let grace = grace.map(|left| Instant::now() + left);
         if let Some(size) = session.core().take_size() {
             // Without a terminal there is nobody who sees it.
             let _ = runspace.resize(size);
@@ -107,16 +109,18 @@ pub(super) async fn run(session: &Rc<Session>, mut runspace: Runspace) {
                         session.input_taken(current.id, count);
                     }
                 }
-                Event::Asked { text } => ask(session, current.as_ref(), text),
-                Event::AskedNoMore => {
-                    session.core().questions.close();
-                    session.changed();
+                Event::Asked { text } => {
+                    if let Some(current) = &current {
+                        session.ask(current.id, text);
+                    }
                 }
+                Event::AskedNoMore => session.ask_no_more(),
                 Event::Free => {}
             },
             () = session.work() => {}
             () = session.input(), if types => {}
             () = until(paced) => {}
+            () = until(grace) => {}
             () = until(looks.as_ref().map(|looks| looks.at)) => {
                 looks = looks.and_then(Looks::next);
             }
@@ -197,14 +201,6 @@ fn type_in(session: &Session, runspace: &mut Runspace, current: &mut Current) ->
     false
 }
 
-/// Passes on what a program asks.
-fn ask(session: &Session, current: Option<&Current>, text: String) {
-    if let Some(current) = current {
-        session.core().questions.ask(current.id, text);
-        session.changed();
-    }
-}
-
 /// Lets what is on the terminal wait for a visitor who reads slowly. Says until when at most.
 fn pace(session: &Session, runspace: &mut Runspace) -> Option<Instant> {
     let core = session.core();
@@ -250,6 +246,7 @@ fn start(
 ) -> Result<Current, String> {
     let Invocation {
         id,
+        client: _,
         work,
         stdin,
         terminal,

@@ -6,6 +6,8 @@
 //! plays the shell by the same steps that the real one takes, and looks again where a bell rang
 //! and only there, so that a bell that is not rung is found.
 
+mod terminal;
+
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::pin;
@@ -16,8 +18,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use outlast_protocol::hello::Hello;
 use outlast_protocol::id::{InvocationId, Seq};
-use outlast_protocol::link::Level;
 use outlast_protocol::link::to_host::Create;
+use outlast_protocol::link::{Level, TerminalSize};
 use outlast_protocol::outcome::ExitStatus;
 use outlast_protocol::record::Stream;
 use outlast_protocol::session::{End, SessionInfo};
@@ -82,6 +84,10 @@ pub struct Begun {
     pub stdin: bool,
     /// When it is to be stopped, counted from now.
     pub timeout: Option<Duration>,
+    /// Whether it is a visit.
+    pub visit: bool,
+    /// The terminal that is shown to it.
+    pub terminal: Option<TerminalSize>,
 }
 
 /// What comes next on a command's standard input.
@@ -164,6 +170,10 @@ impl Host {
     #[must_use]
     pub fn begin(&self) -> Option<Begun> {
         let next = self.session.begin()?;
+        let visit = matches!(next.work, Work::Visit);
+        if let Some(size) = next.terminal {
+            self.session.core().resize(size);
+        }
         let script = match next.work {
             Work::Command(Command::Script(script) | Command::File { script, .. }) => script,
             Work::Command(Command::Argv(words)) => words.join(&b' '),
@@ -174,6 +184,8 @@ impl Host {
             script,
             stdin: next.stdin,
             timeout: next.timeout,
+            visit,
+            terminal: next.terminal,
         })
     }
 

@@ -30,6 +30,7 @@ pub(super) fn invocation(
     }
     Ok(Invocation {
         id: submit.invocation,
+        client,
         work: work(&submit.command, words(arguments)?, script)?,
         stdin: submit.stdin,
         terminal: submit.terminal,

@@ -148,6 +148,7 @@ impl Meta {
             running: None,
             running_since_ms: None,
             activity: String::new(),
+            asks: None,
             queued: 0,
             created_ms: self.created_ms,
             disconnected_ms: self.disconnected_ms,

@@ -87,6 +87,7 @@ fn unreadable(entry: &Entry, error: &MetaError) -> Option<SessionInfo> {
         running: None,
         running_since_ms: None,
         activity: String::new(),
+        asks: None,
         queued: 0,
         created_ms: u64::try_from(made.as_millis()).unwrap_or_default(),
         disconnected_ms: None,

@@ -49,6 +49,27 @@ fn a_visit_outlives_the_background_process() {
     stage.strike(vec![]);
 }
 
+/// The command comes back first, and waits as it did.
+#[test]
+fn a_command_that_waits_does_not_end_a_visit_whose_background_process_is_killed() {
+    let stage = set(&["job"]);
+    let visit = enter(&stage.machine, &["job"]);
+    visit.send("x=before\r");
+    at_prompt(&visit);
+    let waiting = stage.invoke("job", "echo $x and $y");
+    waiting.wait_stderr("waiting behind 1 of the session's commands");
+    process::send(visit.pid(), Signal::STOP);
+    process::kill9(stage.machine.mux_pid());
+    waiting.wait_stderr("resumed");
+    process::send(visit.pid(), Signal::CONT);
+    visit.expect("the background process is gone");
+    visit.send("y=after; echo still he''re\r");
+    shows(&visit, "still here");
+    leave(visit, "job");
+    waiting.wait().success().stdout_is("before and after\n");
+    stage.strike(vec![]);
+}
+
 /// What another terminal asks for meanwhile waits for the visitor, and does not put him out.
 #[test]
 fn a_visitor_comes_back_before_what_was_asked_while_the_link_was_down() {

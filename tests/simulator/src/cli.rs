@@ -11,7 +11,7 @@ use outlast_protocol::limits::MAX_CHUNK;
 use outlast_protocol::link::refusal::RefusalCode;
 use outlast_protocol::link::to_client::Record;
 use outlast_protocol::link::to_host::Create;
-use outlast_protocol::link::{AttachMode, From, Level};
+use outlast_protocol::link::{AttachMode, From, Level, TerminalSize};
 use outlast_protocol::outcome::Outcome;
 use outlast_protocol::record::RecordKind;
 use outlast_protocol::session::End;
@@ -21,8 +21,10 @@ use crate::job::Job;
 use crate::ledger::Ledger;
 use crate::pattern::Pattern;
 use crate::random::Random;
+use crate::shown::Screen;
 use crate::view::{Losses, View};
 use crate::violation::{Violation, ensure};
+use crate::visits::Visit;
 
 /// A command to run.
 #[derive(Clone, Debug)]
@@ -50,6 +52,8 @@ pub enum Ask {
     New(Box<Create>),
     /// A command.
     Invoke(Box<Invoke>),
+    /// A visit to the terminal.
+    Visit(Box<Visit>),
     /// What was not received yet, and what comes while anything runs.
     Receive {
         /// Whether to stay while anything runs.
@@ -65,6 +69,27 @@ pub enum Ask {
     Remove,
 }
 
+impl Ask {
+    /// Whether it may take the session from a visitor of the same client.
+    #[must_use]
+    pub fn disturbs(&self) -> bool {
+        !matches!(
+            self,
+            Self::Invoke(_) | Self::Receive { .. } | Self::Visit(_)
+        )
+    }
+
+    /// What it submits.
+    #[must_use]
+    pub fn invocation(&self) -> Option<InvocationId> {
+        match self {
+            Self::Invoke(invoke) => Some(invoke.invocation),
+            Self::Visit(visit) => Some(visit.invocation),
+            _ => None,
+        }
+    }
+}
+
 /// Why something did not come to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
@@ -78,6 +103,8 @@ pub enum Failure {
     Refused(RefusalCode, String),
     /// The link was lost before the session was held.
     Unreachable,
+    /// A visit ended while nobody heard of it.
+    Unheard,
     /// The command line was killed.
     Killed,
 }
@@ -89,6 +116,8 @@ pub enum ToCli {
     Record(Record, Bytes),
     /// Standard input was taken.
     Taken(u64, bool),
+    /// A program asks.
+    Question(u32, String),
     /// All is said and done.
     Finished,
     /// It will not be.
@@ -102,6 +131,10 @@ pub enum ToMux {
     Stdin(Bytes),
     /// Its end.
     StdinEnd,
+    /// What a program asked is answered.
+    Answer(u32, String),
+    /// The terminal has another size.
+    Resize(TerminalSize),
     /// An interrupt.
     Cancel(Level),
     /// Everything up to this record was written out: these, to be exact.
@@ -146,6 +179,7 @@ pub struct Cli {
     window: Window,
     given: u64,
     view: View,
+    screen: Screen,
     records: u64,
     cancelled: bool,
 }
@@ -173,9 +207,16 @@ impl Cli {
             window: Window::default(),
             given: 0,
             view: View::new(Seq(0), only),
+            screen: Screen::default(),
             records: 0,
             cancelled: false,
         }
+    }
+
+    /// Whether it may take the session from a visitor of that user.
+    #[must_use]
+    pub fn disturbs(&self, user: usize) -> bool {
+        self.ask.disturbs() || self.user != user
     }
 
     /// Output bytes it was told are lost.
@@ -239,32 +280,48 @@ impl Cli {
                     && self.window.wants()
                     && invoke.input.is_some_and(|input| self.given <= input)
             }
+            Ask::Visit(visit) => {
+                self.state == State::Talks && self.window.wants() && self.given <= visit.keys
+            }
             _ => false,
         }
     }
 
     /// Reads some of its own standard input.
     pub fn give(&mut self, random: &mut Random) {
-        let Ask::Invoke(invoke) = &self.ask else {
-            return;
+        let (total, command, leaves) = match &self.ask {
+            Ask::Invoke(invoke) => (invoke.input.unwrap_or_default(), invoke.job.command, true),
+            Ask::Visit(visit) => (visit.keys, visit.number, !visit.exits),
+            _ => return,
         };
-        let left = invoke.input.unwrap_or_default().saturating_sub(self.given);
+        let left = total.saturating_sub(self.given);
         if left == 0 {
-            self.window.finish();
+            if leaves {
+                self.window.finish();
+            }
             // Never again.
             self.given = u64::MAX;
         } else {
             let count = random.size(left.min(MAX_CHUNK as u64));
             let count = usize::try_from(count).unwrap_or_default();
-            let bytes = Pattern::new(invoke.job.command, 0).bytes(self.given, count);
+            let bytes = Pattern::new(command, 0).bytes(self.given, count);
             self.given = self.given.saturating_add(count as u64);
             self.window.push(bytes.into());
+            if let Ask::Visit(visit) = &self.ask
+                && self.given >= visit.keys / 2
+            {
+                self.to_mux.push_back(ToMux::Resize(visit.resized));
+            }
         }
         self.feed();
     }
 
     fn feed(&mut self) {
-        if !matches!(&self.ask, Ask::Invoke(invoke) if invoke.input.is_some()) {
+        let feeds = match &self.ask {
+            Ask::Invoke(invoke) => invoke.input.is_some(),
+            ask => matches!(ask, Ask::Visit(_)),
+        };
+        if !feeds {
             return;
         }
         while let Some(step) = self.window.step() {
@@ -290,6 +347,11 @@ impl Cli {
                 break;
             };
             match message {
+                ToCli::Record(record, body) if matches!(self.ask, Ask::Visit(_)) => {
+                    self.waiting = self.waiting.saturating_sub(body.len());
+                    self.show(&record, &body, ledger)?;
+                    last = last.max(Some(record.seq));
+                }
                 ToCli::Record(record, body) => {
                     self.waiting = self.waiting.saturating_sub(body.len());
                     self.record(&record, &body, ledger, losses, got, &mut written)?;
@@ -299,8 +361,12 @@ impl Cli {
                     self.window.taken(offset, closed);
                     self.feed();
                 }
+                ToCli::Question(number, text) => {
+                    let answer = format!("answer to {text}");
+                    self.to_mux.push_back(ToMux::Answer(number, answer));
+                }
                 ToCli::Finished => {
-                    self.finished()?;
+                    self.finished(ledger)?;
                     self.state = State::Done(Ok(()));
                 }
                 // All was said and done before the mux was lost.
@@ -311,7 +377,7 @@ impl Cli {
             }
         }
         if let Some(seq) = last {
-            self.consumed = Some(seq);
+            self.consumed = self.consumed.max(Some(seq));
             for (seq, _) in &written {
                 ledger.consume(*seq);
             }
@@ -383,8 +449,33 @@ impl Cli {
         Ok(())
     }
 
-    fn finished(&self) -> Result<(), Violation> {
+    /// A visitor is shown what the terminal said.
+    fn show(&mut self, record: &Record, body: &Bytes, ledger: &Ledger) -> Result<(), Violation> {
+        let told = (record.seq, record.invocation, &record.kind, &body[..]);
+        let new = self.screen.deliver(&ledger.shown, told, self.broken)?;
+        if let (RecordKind::Completed(outcome), Ask::Visit(visit)) = (&record.kind, &self.ask)
+            && record.invocation == Some(visit.invocation)
+            && new
+        {
+            self.outcome = Some(outcome.clone());
+        }
+        Ok(())
+    }
+
+    fn finished(&self, ledger: &Ledger) -> Result<(), Violation> {
         match &self.ask {
+            Ask::Visit(visit) => {
+                ensure(self.outcome.is_some(), || {
+                    format!(
+                        "outcome delivered: visit {} finished without one",
+                        visit.number
+                    )
+                })?;
+                match &self.outcome {
+                    Some(Outcome::Ended(_)) => ledger.visits.over(visit.invocation),
+                    _ => Ok(()),
+                }
+            }
             Ask::Invoke(invoke) if !invoke.detached => {
                 ensure(self.outcome.is_some() || self.view.missing > 0, || {
                     let command = invoke.job.command;

@@ -28,6 +28,8 @@ pub struct Process {
     /// When the keeper of its life wants to look again.
     pub look: Option<Duration>,
     witness: Cursor,
+    /// Sees what the terminal shows.
+    viewer: Cursor,
 }
 
 /// The computer.
@@ -99,12 +101,13 @@ impl Computer {
         let greeting = hello("outlast-subsystem/0", "u", "db1");
         let host = Host::open(&directory, create, self.policy, &self.clock, greeting);
         let host = host.map_err(broken)?;
-        let witness = host.witness();
+        let (witness, viewer) = (host.witness(), host.terminal_witness());
         self.process = Some(Process {
             host,
             shell: Shell::default(),
             look: Some(Duration::ZERO),
             witness,
+            viewer,
         });
         Ok(())
     }
@@ -125,6 +128,15 @@ impl Computer {
             news = true;
             self.ledger.see(&record)?;
         }
+        while let Some(record) = process
+            .host
+            .see_terminal(&mut process.viewer)
+            .map_err(broken)?
+        {
+            self.ledger.shown.see(&record)?;
+        }
+        self.ledger.shown.first = process.host.terminal_first();
+        self.ledger.turns.see(process.host.waiting())?;
         self.dropped_below = self.dropped_below.max(process.host.first());
         if news {
             self.bounded()?;

@@ -124,6 +124,8 @@ impl World {
                 }
                 let killed = self.random.pick(&alive);
                 if let Some(cli) = killed.and_then(|at| self.clis.get_mut(at)) {
+                    let disturbances = &mut self.computer.ledger.visits.disturbances;
+                    *disturbances = disturbances.saturating_add(1);
                     cli.kill();
                 }
             }

@@ -18,6 +18,8 @@ pub struct Job {
     pub endless: bool,
     /// Whether it cares only for SIGKILL.
     pub stubborn: bool,
+    /// Whether it asks for something before it ends.
+    pub asks: bool,
     /// How it ends.
     pub code: u8,
 }
@@ -33,6 +35,7 @@ impl Job {
             late: 0,
             endless: false,
             stubborn: false,
+            asks: false,
             code: 0,
         }
     }
@@ -47,7 +50,7 @@ impl Job {
     #[must_use]
     pub fn script(&self) -> String {
         format!(
-            "job {} {} {} {} {} {} {} {}",
+            "job {} {} {} {} {} {} {} {} {}",
             self.command,
             self.output[0],
             self.output[1],
@@ -55,6 +58,7 @@ impl Job {
             self.late,
             u8::from(self.endless),
             u8::from(self.stubborn),
+            u8::from(self.asks),
             self.code
         )
     }
@@ -72,6 +76,7 @@ impl Job {
             late: next()?,
             endless: next()? == 1,
             stubborn: next()? == 1,
+            asks: next()? == 1,
             code: u8::try_from(next()?).ok()?,
         };
         numbers.next().is_none().then_some(job)
@@ -90,6 +95,7 @@ mod tests {
             late: 3,
             endless: true,
             stubborn: true,
+            asks: true,
             code: 255,
             ..Job::new(12)
         };

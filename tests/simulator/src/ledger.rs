@@ -9,7 +9,10 @@ use outlast_protocol::record::{RecordKind, Stream};
 use outlast_subsystem::log::Record;
 
 use crate::pattern::Pattern;
+use crate::shown::Shown;
+use crate::turns::Turns;
 use crate::violation::{Violation, ensure};
+use crate::visits::Visits;
 
 /// A record as it was made.
 #[derive(Clone, Debug)]
@@ -50,6 +53,12 @@ pub struct Ledger {
     ran: BTreeSet<u64>,
     /// Which records a command line has written out somewhere.
     consumed: Vec<bool>,
+    /// What the terminal showed.
+    pub shown: Shown,
+    /// Visits to it.
+    pub visits: Visits,
+    /// Who waits.
+    pub turns: Turns,
 }
 
 /// Which of a command's streams; standard input is 0.

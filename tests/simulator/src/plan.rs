@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use outlast_protocol::id::{ClientId, InstanceId, InvocationId, SessionName};
 use outlast_protocol::link::to_host::Create;
-use outlast_protocol::link::{AttachMode, Level};
+use outlast_protocol::link::{AttachMode, Level, TerminalSize};
 use outlast_protocol::session::{Buffering, IdleTimeout};
 use outlast_subsystem::log::Policy;
 use uuid::Uuid;
@@ -16,6 +16,7 @@ use crate::job::Job;
 use crate::mux::Mux;
 use crate::random::Random;
 use crate::sabotage::{Sabotage, Saboteur};
+use crate::visits::Visit;
 use crate::world::User;
 
 /// The laws.
@@ -76,6 +77,13 @@ pub enum Script {
         input: Option<u64>,
         /// Whether nobody waits for it.
         detached: bool,
+        /// Whether it is asked for before the last thing is done.
+        parallel: bool,
+    },
+    /// A visit to the terminal.
+    Visit {
+        /// How much is typed.
+        keys: u64,
         /// Whether it is asked for before the last thing is done.
         parallel: bool,
     },
@@ -214,6 +222,7 @@ impl Plan {
                 mux,
                 asks,
                 frozen: Duration::ZERO,
+                visiting: Duration::ZERO,
             });
         }
         users
@@ -243,7 +252,11 @@ impl Plan {
         }
         for _ in 0..random.between(1, 5) {
             let parallel = random.chance(1, 3);
-            let ask = match random.below(10) {
+            let ask = match random.below(12) {
+                10 | 11 => {
+                    *command = command.saturating_add(1);
+                    Ask::Visit(Box::new(visit(*command, random)))
+                }
                 0..=5 => {
                     *command = command.saturating_add(1);
                     Ask::Invoke(Box::new(self.command(*command, random)))
@@ -291,6 +304,7 @@ impl Plan {
             },
             endless: random.chance(1, 12),
             stubborn: random.chance(1, 4),
+            asks: random.chance(1, 6),
             code: u8::try_from(random.pick(&[0, 0, 1, 130, 255]).unwrap_or(0)).unwrap_or(0),
             ..Job::new(number)
         };
@@ -311,13 +325,30 @@ impl Plan {
     }
 }
 
+fn visit(number: u64, random: &mut Random) -> Visit {
+    let side = |random: &mut Random| TerminalSize {
+        columns: u16::try_from(random.between(1, 300)).unwrap_or(80),
+        rows: u16::try_from(random.between(1, 100)).unwrap_or(24),
+    };
+    let most = random.pick(&[10, 300, 5_000]).unwrap_or(10);
+    Visit {
+        invocation: InvocationId(uuid(random)),
+        number,
+        keys: random.size(most),
+        exits: random.chance(1, 3),
+        wait: random.chance(7, 8),
+        size: side(random),
+        resized: side(random),
+    }
+}
+
 fn uuid(random: &mut Random) -> Uuid {
     Uuid::from_u64_pair(random.draw(), random.draw())
 }
 
 fn scripted(script: &[Script], random: &mut Random) -> Vec<(Ask, bool)> {
     let mut asks = Vec::new();
-    for item in script {
+    for (number, item) in (1000..).zip(script) {
         asks.push(match item {
             Script::Invoke {
                 job,
@@ -335,6 +366,15 @@ fn scripted(script: &[Script], random: &mut Random) -> Vec<(Ask, bool)> {
                     cancel: None,
                 };
                 (Ask::Invoke(Box::new(invoke)), *parallel)
+            }
+            Script::Visit { keys, parallel } => {
+                let visit = Visit {
+                    keys: *keys,
+                    exits: false,
+                    wait: true,
+                    ..visit(number, random)
+                };
+                (Ask::Visit(Box::new(visit)), *parallel)
             }
             Script::Receive => {
                 let receive = Ask::Receive {

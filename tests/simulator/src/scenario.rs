@@ -73,6 +73,7 @@ pub fn conversation() -> Plan {
             output,
             input: if input == 0 { 0 } else { u64::MAX },
             late: if detached { 40 } else { 0 },
+            asks: number == 2,
             ..Job::new(number)
         },
         input: (input > 0).then_some(input),
@@ -83,6 +84,11 @@ pub fn conversation() -> Plan {
         invoke(1, [700, 90], 300, false, false),
         invoke(2, [60, 10], 0, false, true),
         invoke(3, [250, 30], 0, true, false),
+        Script::Visit {
+            keys: 40,
+            parallel: true,
+        },
+        invoke(5, [30, 0], 0, false, true),
         Script::Receive,
         Script::Disconnect,
         invoke(4, [40, 10], 20, false, false),

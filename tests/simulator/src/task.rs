@@ -1,14 +1,15 @@
 //! What a mux does for one command line, by the rules of `client/src/mux`: `invoke.rs` and
 //! `receive.rs` there wait for what comes as messages here.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use outlast_protocol::id::{InvocationId, ReaderId, Seq};
+use outlast_protocol::link::Level;
 use outlast_protocol::link::attachment::Attachment;
 use outlast_protocol::link::cursor::Cursor;
 use outlast_protocol::link::to_client::{Record, Submitted};
-use outlast_protocol::link::to_host::Cancel;
+use outlast_protocol::link::to_host::{Answer, Cancel};
 use outlast_protocol::record::RecordKind;
 
 use crate::cli::{Cli, Failure, ToCli, ToMux};
@@ -40,6 +41,21 @@ pub enum Kind {
         completed: Option<Seq>,
         /// Whether the host has answered the submission.
         answered: bool,
+    },
+    /// A visit to the terminal.
+    Visit {
+        /// Which.
+        invocation: InvocationId,
+        /// Whether it is known to have begun.
+        started: bool,
+        /// The record that says how it ended.
+        completed: Option<Seq>,
+        /// Whether its input is closed: it is over.
+        closed: bool,
+        /// The last record handed on, and the last one written out.
+        sent: Option<Seq>,
+        /// See `sent`.
+        consumed: Option<Seq>,
     },
     /// A command nobody waits for.
     Background,
@@ -74,6 +90,8 @@ pub struct Task {
     pub heard: VecDeque<Heard>,
     /// The session is not held any more: why.
     pub over: Option<Failure>,
+    /// What programs ask that it was told of.
+    pub told: BTreeSet<u32>,
     /// It has said all.
     pub done: bool,
 }
@@ -102,8 +120,18 @@ impl Task {
             reader,
             heard: VecDeque::new(),
             over: None,
+            told: BTreeSet::new(),
             done: false,
         }
+    }
+
+    /// Whether it hears what programs of others ask.
+    #[must_use]
+    pub fn can_ask(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::Foreground { .. } | Kind::Visit { .. } | Kind::Receive { follow: true, .. }
+        )
     }
 
     /// The command whose own reader it has.
@@ -117,6 +145,10 @@ impl Task {
 
     /// The host has the command.
     pub fn submitted(&mut self, submitted: &Submitted, cli: &mut Cli, shared: &mut Shared<'_>) {
+        if let (Kind::Visit { .. }, 1..) = (&self.kind, submitted.stdin_offset) {
+            let taken = ToCli::Taken(submitted.stdin_offset, false);
+            cli.from_mux.push_back(taken);
+        }
         if let Kind::Foreground { from, answered, .. } = &mut self.kind {
             *from = Some(submitted.from);
             *answered = true;
@@ -136,7 +168,9 @@ impl Task {
         }
         let quiet = cli.waiting < ENOUGH
             && match &self.kind {
-                Kind::Foreground { completed, .. } => completed.is_none(),
+                Kind::Foreground { completed, .. } | Kind::Visit { completed, .. } => {
+                    completed.is_none()
+                }
                 Kind::Receive { end, .. } => end.is_none(),
                 _ => true,
             };
@@ -190,6 +224,14 @@ impl Task {
                 {
                     *end = Some(Seq(next.0.saturating_sub(1)));
                 }
+                if let Kind::Visit {
+                    closed: true,
+                    completed: None,
+                    ..
+                } = self.kind
+                {
+                    self.end(cli, ToCli::Failed(Failure::Unheard));
+                }
                 Ok(())
             }
             None => Ok(()),
@@ -217,6 +259,22 @@ impl Task {
                     *completed = Some(record.seq);
                 }
                 *records = records.saturating_add(1);
+            }
+            Kind::Visit {
+                invocation,
+                started,
+                completed,
+                sent,
+                ..
+            } => {
+                if record.invocation == Some(*invocation) {
+                    match record.kind {
+                        RecordKind::Started => *started = true,
+                        RecordKind::Completed(_) => *completed = Some(record.seq),
+                        _ => {}
+                    }
+                }
+                *sent = Some(record.seq);
             }
             Kind::Receive { replay, sent, .. } => {
                 if !*replay && !shared.cursor.wants(record.invocation, record.seq) {
@@ -247,11 +305,39 @@ impl Task {
             return;
         }
         match (&mut self.kind, message) {
-            (Kind::Foreground { invocation, .. }, ToMux::Stdin(bytes)) => {
+            (
+                Kind::Foreground { invocation, .. } | Kind::Visit { invocation, .. },
+                ToMux::Stdin(bytes),
+            ) => {
                 shared.attachment.stdin(*invocation, bytes);
             }
-            (Kind::Foreground { invocation, .. }, ToMux::StdinEnd) => {
+            (
+                Kind::Foreground { invocation, .. } | Kind::Visit { invocation, .. },
+                ToMux::StdinEnd,
+            ) => {
                 shared.attachment.stdin_end(*invocation);
+            }
+            (_, ToMux::Answer(question, text)) => {
+                let text = Some(text);
+                shared.attachment.answer(Answer { question, text });
+            }
+            (Kind::Visit { .. }, ToMux::Resize(size)) => shared.attachment.resize(size),
+            (
+                Kind::Visit {
+                    completed,
+                    sent,
+                    consumed,
+                    ..
+                },
+                ToMux::Consumed(seq, _),
+            ) => {
+                if let Some(reader) = self.reader {
+                    shared.attachment.consumed(reader, seq);
+                }
+                *consumed = Some(seq);
+                if completed.is_some() && *consumed >= *sent {
+                    self.end(cli, ToCli::Finished);
+                }
             }
             (Kind::Foreground { invocation, .. }, ToMux::Cancel(level)) => {
                 let invocation = *invocation;
@@ -293,6 +379,24 @@ impl Task {
     pub fn put_away(&mut self, shared: &mut Shared<'_>) {
         if let Some(reader) = self.reader.take() {
             shared.attachment.close_reader(reader);
+        }
+        if let Kind::Visit {
+            invocation,
+            started,
+            completed,
+            ..
+        } = self.kind
+        {
+            shared.attachment.forget_size();
+            match completed {
+                Some(_) => shared.attachment.completed(invocation),
+                None => shared.attachment.stdin_end(invocation),
+            }
+            if completed.is_none() && !started {
+                // One that still waits for its turn is withdrawn.
+                shared.attachment.cancel(invocation, Level::Interrupt);
+                shared.attachment.left(invocation);
+            }
         }
         if let Kind::Foreground {
             invocation,

@@ -22,6 +22,8 @@ pub struct User {
     pub asks: VecDeque<(Ask, bool)>,
     /// The mux process is stopped until then.
     pub frozen: Duration,
+    /// When a visitor was last there by it.
+    pub visiting: Duration,
 }
 
 /// A world.
@@ -73,13 +75,16 @@ impl World {
         let mut random = Random::new(plan.seed);
         let users = plan.users(&mut random);
         let mut computer = Computer::new(root, plan.policy);
-        for user in &users {
+        for (at, user) in users.iter().enumerate() {
             for (ask, _) in &user.asks {
                 if let Ask::Invoke(invoke) = ask {
                     let input = invoke.input.unwrap_or_default();
                     computer
                         .ledger
                         .asked(invoke.invocation, invoke.job.command, input);
+                }
+                if let Ask::Visit(visit) = ask {
+                    computer.ledger.visits.asked(visit, at);
                 }
             }
         }
@@ -124,6 +129,15 @@ impl World {
         self.step = self.step.saturating_add(1);
         if self.step > self.plan.most_steps {
             return Err(Violation(format!("stuck: {}", self.state_in_words())));
+        }
+        for user in self.users.iter_mut().filter(|user| user.mux.visits()) {
+            let channel = user.mux.channel().and_then(|id| self.channels.get(&id));
+            let heard =
+                channel.is_some_and(|it| it.up.is_empty() && matches!(it.remote, Remote::Host(_)));
+            // The host has heard everything: that there is a visitor.
+            if heard && user.mux.outbox().is_some_and(|outbox| outbox.is_empty()) {
+                user.visiting = self.now;
+            }
         }
         self.inject()?;
         let mut actions = Vec::new();
@@ -243,6 +257,10 @@ impl World {
 
     /// A command line begins.
     pub fn begin(&mut self, user: usize, ask: Ask) {
+        if ask.disturbs() || self.users.len() > 1 {
+            let visits = &mut self.computer.ledger.visits;
+            visits.disturbances = visits.disturbances.saturating_add(1);
+        }
         self.clis.push(Cli::new(user, ask, self.now));
     }
 
@@ -278,6 +296,7 @@ pub fn words(ask: &Ask) -> String {
                 ""
             }
         ),
+        Ask::Visit(visit) => format!("visit {} of {} keys", visit.number, visit.keys),
         Ask::Receive { follow, from_start } => {
             format!("receive follow={follow} from_start={from_start}")
         }

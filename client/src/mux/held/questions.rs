@@ -1,4 +1,5 @@
-//! What programs of a held session ask, and who is there to be asked.
+//! What programs of a held session ask, and who is there to be asked: the command line that runs
+//! the program, or, where there is none, whoever follows the session or waits for its turn in it.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -24,9 +25,16 @@ pub(in crate::mux) enum Asked {
 
 struct Listener {
     number: u64,
-    invocation: InvocationId,
-    // At most MAX_OPEN questions are open, and each is heard twice.
+    /// The command it runs.
+    own: Option<InvocationId>,
+    // At most MAX_OPEN questions are open, and each is heard twice from each who was to be asked.
     sender: UnboundedSender<Asked>,
+}
+
+impl Listener {
+    fn hears(&self, asked: Asked) {
+        let _ = self.sender.send(asked);
+    }
 }
 
 /// Questions that are not over, and the command lines that wait for the commands they are of.
@@ -42,49 +50,78 @@ impl Questions {
         if self.open.len() >= MAX_OPEN {
             return;
         }
-        for listener in &self.listeners {
-            if listener.invocation == question.invocation {
-                let _ = listener.sender.send(Asked::Asks(question.clone()));
-            }
+        for listener in self.audience(question.invocation) {
+            listener.hears(Asked::Asks(question.clone()));
         }
         self.open.insert(question.question, question);
     }
 
     pub(super) fn over(&mut self, number: u32) {
-        let Some(question) = self.open.remove(&number) else {
-            return;
-        };
-        for listener in &self.listeners {
-            if listener.invocation == question.invocation {
-                let _ = listener.sender.send(Asked::Over(number));
+        if self.open.remove(&number).is_some() {
+            // Whoever was not asked does not mind.
+            for listener in &self.listeners {
+                listener.hears(Asked::Over(number));
             }
         }
+    }
+
+    /// Who is asked what programs of that command ask.
+    fn audience(&self, invocation: InvocationId) -> impl Iterator<Item = &Listener> {
+        let is_own = move |listener: &&Listener| listener.own == Some(invocation);
+        let alone = self.listeners.iter().any(|listener| is_own(&listener));
+        self.listeners
+            .iter()
+            .filter(move |listener| !alone || is_own(listener))
     }
 
     pub(super) fn clear(&mut self) {
         self.open.clear();
     }
 
-    fn listen(&mut self, invocation: InvocationId) -> (u64, UnboundedReceiver<Asked>) {
+    fn listen(&mut self, own: Option<InvocationId>) -> (u64, UnboundedReceiver<Asked>) {
         let (sender, receiver) = unbounded_channel();
-        // The host may have asked before this command line was there.
-        for question in self.open.values() {
-            if question.invocation == invocation {
-                let _ = sender.send(Asked::Asks(question.clone()));
-            }
-        }
         self.last = self.last.saturating_add(1);
         let number = self.last;
-        self.listeners.push(Listener {
+        let newcomer = Listener {
             number,
-            invocation,
+            own,
             sender,
-        });
+        };
+        for question in self.open.values() {
+            // Who runs the command takes over from those who only follow.
+            if own == Some(question.invocation) {
+                for follower in self.listeners.iter().filter(|it| it.own != own) {
+                    follower.hears(Asked::Over(question.question));
+                }
+            }
+        }
+        self.listeners.push(newcomer);
+        // The host may have asked before this command line was there.
+        for question in self.open.values() {
+            for listener in self.audience(question.invocation) {
+                if listener.number == number {
+                    listener.hears(Asked::Asks(question.clone()));
+                }
+            }
+        }
         (number, receiver)
     }
 
     fn leave(&mut self, number: u64) {
-        self.listeners.retain(|listener| listener.number != number);
+        let at = self.listeners.iter().position(|it| it.number == number);
+        let Some(own) = at.map(|at| self.listeners.remove(at).own) else {
+            return;
+        };
+        // Those who follow are asked what nobody else is there for any more.
+        for question in self.open.values() {
+            if own == Some(question.invocation) {
+                for listener in self.audience(question.invocation) {
+                    if listener.own != own {
+                        listener.hears(Asked::Asks(question.clone()));
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -120,9 +157,10 @@ impl Drop for Listening {
 }
 
 impl Held {
-    /// Hears what the programs of a command ask.
-    pub(in crate::mux) fn listen(self: &Rc<Self>, invocation: InvocationId) -> Listening {
-        let (number, questions) = self.inner.borrow_mut().questions.listen(invocation);
+    /// Hears what the programs of a command ask, and those of commands that nobody else is there
+    /// for.
+    pub(in crate::mux) fn listen(self: &Rc<Self>, own: Option<InvocationId>) -> Listening {
+        let (number, questions) = self.inner.borrow_mut().questions.listen(own);
         Listening {
             held: self.clone(),
             number,
@@ -143,13 +181,21 @@ mod tests {
         }
     }
 
+    fn asks(heard: &mut UnboundedReceiver<Asked>) -> Option<u32> {
+        match heard.try_recv() {
+            Ok(Asked::Asks(question)) => Some(question.question),
+            _ => None,
+        }
+    }
+
     #[test]
-    fn who_follows_a_command_hears_its_questions_also_those_before() {
+    fn who_runs_a_command_hears_its_questions_also_those_before() {
         let mut questions = Questions::default();
         questions.asked(question(1, 7));
-        let (number, mut heard) = questions.listen(question(1, 7).invocation);
-        let (_, mut other) = questions.listen(question(1, 8).invocation);
-        assert!(matches!(heard.try_recv(), Ok(Asked::Asks(q)) if q.question == 1));
+        let (number, mut heard) = questions.listen(Some(question(1, 7).invocation));
+        let (_, mut other) = questions.listen(Some(question(1, 8).invocation));
+        assert_eq!(asks(&mut heard), Some(1));
+        assert!(other.try_recv().is_err(), "it is another's");
         questions.over(1);
         assert!(matches!(heard.try_recv(), Ok(Asked::Over(1))));
         questions.over(1);
@@ -157,7 +203,22 @@ mod tests {
         questions.leave(number);
         questions.asked(question(2, 7));
         assert!(heard.try_recv().is_err());
-        assert!(other.try_recv().is_err());
+    }
+
+    #[test]
+    fn who_follows_is_asked_where_nobody_else_is_there() {
+        let mut questions = Questions::default();
+        questions.asked(question(1, 7));
+        let (_, mut follower) = questions.listen(None);
+        assert_eq!(asks(&mut follower), Some(1));
+        let (number, mut own) = questions.listen(Some(question(1, 7).invocation));
+        assert!(matches!(follower.try_recv(), Ok(Asked::Over(1))));
+        assert_eq!(asks(&mut own), Some(1));
+        questions.asked(question(2, 7));
+        assert_eq!((asks(&mut own), asks(&mut follower)), (Some(2), None));
+        questions.leave(number);
+        assert_eq!(asks(&mut follower), Some(1));
+        assert_eq!(asks(&mut follower), Some(2));
     }
 
     #[test]

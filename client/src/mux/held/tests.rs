@@ -25,6 +25,7 @@ pub(in crate::mux) fn held(mode: AttachMode) -> Rc<Held> {
         queued: 0,
         running_since_ms: None,
         activity: String::new(),
+        asks: None,
         created_ms: 1,
         disconnected_ms: None,
         expires_ms: None,

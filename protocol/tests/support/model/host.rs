@@ -362,6 +362,7 @@ impl Host {
             queued: 0,
             running_since_ms: None,
             activity: String::new(),
+            asks: None,
             created_ms: 0,
             disconnected_ms: None,
             expires_ms: None,

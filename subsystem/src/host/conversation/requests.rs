@@ -140,8 +140,8 @@ impl Conversation {
                     None => refusal,
                 });
             }
-            ToHost::Submit(submit) => self.submit(lease, submit, body),
-            ToHost::More(more) => return self.more(lease, &more, &body),
+            ToHost::Submit(submit) => self.submit(submit, body),
+            ToHost::More(more) => return self.more(&more, &body),
             ToHost::Answer(answer) => {
                 let taken = self.session.core().questions.answer(answer);
                 if let Err(text) = taken {
@@ -184,6 +184,7 @@ impl Conversation {
         if reader.source() == Source::Terminal {
             if core.holding.may_write(lease) {
                 core.terminal.opened(id, reader.consumed(), now);
+                core.note_visitor();
             }
             drop(core);
             self.readers.push_back(reader);
@@ -236,7 +237,11 @@ impl Conversation {
             }
             core.set_idle_timeout(timeout);
         }
-        if core.holding.may_write(lease) && core.invocations.show_out() {
+        if core.holding.may_write(lease) {
+            // One who lost the mux may be on the way back.
+            if core.terminal.is_read_by(lease) {
+                core.invocations.show_out();
+            }
             self.session.ring_work();
         }
         for reader in self.readers.drain(..) {
@@ -247,6 +252,9 @@ impl Conversation {
             core.note_end_heard();
         }
         core.detach(lease);
+        if core.holding.writer().is_none() {
+            core.claim_shell();
+        }
         let info = core.info();
         drop(core);
         self.lease = None;

@@ -1,7 +1,6 @@
 //! Commands that a client submits, and what goes with them: input, cancelling.
 
 use bytes::{Bytes, BytesMut};
-use outlast_protocol::id::Lease;
 use outlast_protocol::limits::MAX_SCRIPT;
 use outlast_protocol::link::refusal::RefusalCode;
 use outlast_protocol::link::to_client::{Submitted, ToClient};
@@ -22,10 +21,10 @@ pub(super) struct Unfinished {
 }
 
 impl Conversation {
-    pub(super) fn submit(&mut self, lease: Lease, submit: Submit, body: Bytes) {
+    pub(super) fn submit(&mut self, submit: Submit, body: Bytes) {
         let missing = usize::try_from(submit.more_len).unwrap_or(usize::MAX);
         if missing == 0 {
-            self.accept(lease, &submit, &body);
+            self.accept(&submit, &body);
             return;
         }
         let whole = body.len().saturating_add(missing);
@@ -43,7 +42,7 @@ impl Conversation {
     }
 
     /// More of a submission.
-    pub(super) fn more(&mut self, lease: Lease, more: &More, body: &Bytes) -> Turn {
+    pub(super) fn more(&mut self, more: &More, body: &Bytes) -> Turn {
         let Some(mut unfinished) = self.unfinished.take() else {
             let text = "there is no submission that goes on";
             self.refuse(refused(0x1d, RefusalCode::BAD_REQUEST, text));
@@ -66,13 +65,13 @@ impl Conversation {
         if unfinished.missing > 0 {
             self.unfinished = Some(unfinished);
         } else if keeps {
-            self.accept(lease, &unfinished.submit, &unfinished.body.freeze());
+            self.accept(&unfinished.submit, &unfinished.body.freeze());
         }
         Turn::GoesOn
     }
 
     /// A submission, whole.
-    fn accept(&mut self, lease: Lease, submit: &Submit, body: &Bytes) {
+    fn accept(&mut self, submit: &Submit, body: &Bytes) {
         let about = submit.invocation;
         let refuse = |code, text: String| refused(0x10, code, text).about(about.0);
         let mut core = self.session.core();
@@ -98,7 +97,7 @@ impl Conversation {
             }
         };
         // Only somebody who is there can be waited for.
-        let absent = core.invocations.running() != Some(about) && core.show_out_the_absent(lease);
+        let absent = core.invocations.running() != Some(about) && core.claim_shell();
         let accepted = core.submit(invocation, submit.wait || absent);
         drop(core);
         match accepted {
