@@ -157,7 +157,6 @@ fn who_waits_behind_a_command_is_asked_what_that_asks() {
     dies.wait();
     run(machine, &["invoke", "-d", "-s", "job", ASKS]).success();
     let visit = machine.on_pty(&["enter", "job"]);
-    visit.expect("waiting for what runs in session job");
     visit.expect("secret please: ");
     visit.send("geheim\r");
     visit.expect_lines("a prompt", |lines| last(lines).ends_with("here>"));
