@@ -222,10 +222,11 @@ impl<'a> Screen<'a> {
                 self.sent = Some(record.seq);
                 caller.send(&Told::from(record).into(), body);
             }
-            Heard::CaughtUp { next, last, .. } => {
+            Heard::CaughtUp { next, active, last } => {
                 self.lost |= last && self.completed.is_none();
-                // All there is was shown, and how it ended was not: that is not kept any more.
-                self.lost |= self.closed && self.completed.is_none();
+                // Its input is closed a moment before its end is recorded. With nothing active
+                // all there is was shown, and how it ended was not: that is not kept any more.
+                self.lost |= self.closed && active == 0 && self.completed.is_none();
                 caller.send(&CaughtUp { next }.into(), Bytes::new());
             }
         }

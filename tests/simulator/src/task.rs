@@ -229,6 +229,7 @@ impl Task {
                     completed: None,
                     ..
                 } = self.kind
+                    && active == 0
                 {
                     self.end(cli, ToCli::Failed(Failure::Unheard));
                 }
