@@ -31,6 +31,7 @@ mod packaging;
 mod remains;
 mod retention;
 mod sessions;
+mod ssh_config;
 mod stage;
 mod standstill;
 mod state;

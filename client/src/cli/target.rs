@@ -49,7 +49,7 @@ pub(super) fn target(host: &str, ssh: &SshArgs) -> Result<Target, Error> {
             Some(path) => Some(absolute(path)?),
             None => None,
         },
-        options: ssh.option.clone(),
+        options: ssh.options(),
     })
 }
 
@@ -72,7 +72,32 @@ pub(super) fn surroundings() -> Surroundings {
     Surroundings {
         agent_socket: agent.filter(|path| !path.is_empty()),
         interactive: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
+        environment: bounded(std::env::vars_os()),
+        directory: std::env::current_dir()
+            .ok()
+            .and_then(|directory| directory.into_os_string().into_string().ok())
+            .unwrap_or_default(),
     }
+}
+
+/// As much of an environment as goes into one request: the small ones first, for what is big is
+/// a function or a certificate, and no setting.
+fn bounded(
+    variables: impl Iterator<Item = (std::ffi::OsString, std::ffi::OsString)>,
+) -> Vec<(String, String)> {
+    const ROOM: usize = 256 * 1024;
+    let mut kept: Vec<(String, String)> = variables
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let size = |(name, value): &(String, String)| name.len().saturating_add(value.len());
+    kept.sort_by_key(size);
+    let mut taken = 0_usize;
+    kept.retain(|variable| {
+        taken = taken.saturating_add(size(variable)).saturating_add(16);
+        taken <= ROOM
+    });
+    kept.sort();
+    kept
 }
 
 /// The environment a new session gets: what says how this terminal and its user read text.
@@ -96,6 +121,15 @@ mod tests {
         let targets = targets(&hosts, &SshArgs::default()).unwrap();
         let names: Vec<_> = targets.iter().map(|t| t.destination.as_str()).collect();
         assert_eq!(names, ["a", "b"]);
+    }
+
+    #[test]
+    fn of_an_environment_that_is_too_big_the_biggest_stay_behind() {
+        let variables = [("BIG", 300_000), ("B", 3), ("A", 200_000)];
+        let variables = variables.map(|(name, size)| (name.into(), "x".repeat(size).into()));
+        let names: Vec<_> = bounded(variables.into_iter()).into_iter().collect();
+        let names: Vec<_> = names.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["A", "B"]);
     }
 
     #[test]

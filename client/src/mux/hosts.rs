@@ -11,13 +11,14 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::failure::Failure;
+use super::terms::Terms;
 use super::transport::{self, Diagnose, Stream};
 use super::turns::Turns;
 use super::waking::Waking;
 use super::wire::Wire;
 use crate::ssh::{
-    Connection, Destination, Environment, HostConfig, IgnoredOption, OpenError, Prompt, SshOptions,
-    resolve,
+    Connection, Destination, Environment, HostConfig, IgnoredOption, LogLevel, OpenError, Prompt,
+    SshOptions, resolve,
 };
 
 pub(super) const SUBSYSTEM: &str = "outlast";
@@ -30,6 +31,7 @@ const LINGER: Duration = Duration::from_secs(60);
 /// One SSH connection and how many links use it.
 struct Shared {
     connection: Connection,
+    terms: Rc<Terms>,
     links: Cell<u32>,
     unused_since: Cell<Option<Instant>>,
 }
@@ -108,21 +110,25 @@ impl Hosts {
         if let Some(opened) = self.over_existing(target).await? {
             return Ok(opened);
         }
-        let config = configuration(target, surroundings)?;
-        for option in ignored(&config) {
-            notice(option.to_string());
-        }
+        let config = configuration(target, surroundings).await?;
+        let is_loud = config.log_level >= LogLevel::Info;
+        let ignored = ignored(&config).map(ToString::to_string);
+        let notes = config.notes.iter().cloned().chain(ignored);
+        notes.filter(|_| is_loud).for_each(notice);
         let permit = self
             .handshakes
             .take((config.host.clone(), config.port))
             .await;
         let connection = Connection::connect(&config, prompt).await?;
         drop(permit);
-        for warning in connection.warnings() {
-            notice(warning.clone());
+        let warnings = connection.warnings().iter().cloned();
+        warnings.filter(|_| is_loud).for_each(notice);
+        if config.log_level >= LogLevel::Verbose {
+            notice(connected(&connection));
         }
         let shared = Rc::new(Shared {
             connection,
+            terms: Rc::new(Terms::of(&config)),
             links: Cell::new(0),
             unused_since: Cell::new(None),
         });
@@ -228,6 +234,12 @@ impl Use {
     fn none() -> Self {
         Self { of: None }
     }
+
+    /// What the host's configuration says about sessions there.
+    pub(super) fn terms(&self) -> Rc<Terms> {
+        let of = self.of.as_ref();
+        of.map_or_else(Rc::default, |(_, shared)| shared.terms.clone())
+    }
 }
 
 impl Drop for Use {
@@ -250,7 +262,25 @@ pub(super) fn ignored(config: &HostConfig) -> impl Iterator<Item = &IgnoredOptio
     ignored.filter(|option| !option.file.starts_with("/etc/"))
 }
 
-pub(super) fn configuration(
+/// What `LogLevel VERBOSE` is told.
+fn connected(connection: &Connection) -> String {
+    let about = connection.description();
+    let compressed = match about.compression.as_str() {
+        "none" => String::new(),
+        name => format!(" {name}"),
+    };
+    format!(
+        "connected to {}: {} {} {} {}{compressed}",
+        connection.host(),
+        about.server,
+        about.kex,
+        about.cipher,
+        about.host_key
+    )
+}
+
+/// Files are read, programs run and name servers asked for it: not on the thread of the mux.
+pub(super) async fn configuration(
     target: &Target,
     surroundings: &Surroundings,
 ) -> Result<HostConfig, Failure> {
@@ -265,7 +295,16 @@ pub(super) fn configuration(
         config_file: target.config_file.as_ref().map(Into::into),
         options: target.options.clone(),
     };
-    let mut environment = Environment::of_process();
+    let mut environment = match surroundings.environment.is_empty() {
+        true => Environment::of_process(),
+        false => Environment::of_caller(
+            surroundings.environment.iter().cloned().collect(),
+            match surroundings.directory.as_str() {
+                "" => "/".into(),
+                directory => directory.into(),
+            },
+        ),
+    };
     // The agent is the caller's: the mux may have been started where there was another.
     match &surroundings.agent_socket {
         Some(socket) => environment
@@ -273,5 +312,9 @@ pub(super) fn configuration(
             .insert("SSH_AUTH_SOCK".to_owned(), socket.clone()),
         None => environment.variables.remove("SSH_AUTH_SOCK"),
     };
-    resolve(&destination, &options, &environment).map_err(|error| Failure::usage(error.to_string()))
+    let resolving = move || resolve(&destination, &options, &environment);
+    match tokio::task::spawn_blocking(resolving).await {
+        Ok(resolved) => resolved.map_err(|error| Failure::usage(error.to_string())),
+        Err(_) => Err(Failure::internal("the ssh configuration was not read")),
+    }
 }

@@ -279,6 +279,7 @@ impl Mux {
         self.registry.borrow_mut().learn(&target, &attached.info);
         self.save();
         let held = Held::new(target, surroundings, attached.info, mode);
+        held.under(attached.used.terms());
         let mut table = self.table(mode).borrow_mut();
         table.insert(held.instance, held.clone());
         drop(table);
@@ -326,6 +327,7 @@ impl Mux {
                 Ok(attached) => {
                     held.link_up(attached.info.clone());
                     self.learn(held, &attached.info);
+                    held.under(attached.used.terms());
                     link = Some((attached.wire, attached.used));
                 }
                 Err(refusal) if refusal.is_passing() => {

@@ -23,6 +23,7 @@ mod registry;
 mod remove;
 mod request;
 mod reserve;
+mod terms;
 mod transport;
 mod turns;
 mod waking;

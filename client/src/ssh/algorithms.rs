@@ -1,7 +1,7 @@
 //! Which algorithms to offer, and in which order.
 
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg};
-use russh::{Preferred, cipher, kex, mac};
+use russh::{Preferred, cipher, compression, kex, mac};
 
 use super::config::{HostConfig, matches_list};
 use super::known_hosts::KnownHosts;
@@ -62,7 +62,20 @@ pub(super) fn preferred(
         key: key.into(),
         cipher: choose("Ciphers", &config.ciphers, &CIPHERS, &CIPHERS)?.into(),
         mac: choose("MACs", &config.macs, &Preferred::DEFAULT.mac, &macs)?.into(),
-        compression: vec![russh::compression::NONE].into(),
+        compression: match config.compression {
+            true => vec![
+                compression::ZLIB_LEGACY,
+                compression::ZLIB,
+                compression::NONE,
+            ],
+            // As ssh: a server that insists on it is not turned away.
+            false => vec![
+                compression::NONE,
+                compression::ZLIB_LEGACY,
+                compression::ZLIB,
+            ],
+        }
+        .into(),
     })
 }
 

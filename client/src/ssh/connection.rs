@@ -28,6 +28,10 @@ pub struct Description {
     pub cipher: String,
     /// The type of the host key.
     pub host_key: String,
+    /// How what we send is compressed; `none` mostly.
+    pub compression: String,
+    /// How often keys were agreed on so far.
+    pub key_exchanges: u32,
     /// The server's identification, such as `SSH-2.0-OpenSSH_9.2p1`.
     pub server: String,
 }

@@ -92,7 +92,9 @@ impl ConnectError {
                 "a firewall may drop the packets; -o ConnectTimeout=SECONDS waits longer".into()
             }
             Kind::Negotiation { .. } => {
-                "-o KexAlgorithms=, Ciphers=, MACs= or HostKeyAlgorithms= can allow more".into()
+                "-o KexAlgorithms=, Ciphers=, MACs= or HostKeyAlgorithms= can allow more; the \
+                 system's ssh (transport \"openssh\") may have what is missing here"
+                    .into()
             }
             Kind::HostKey(HostKeyError::Changed { host, file, .. }) => format!(
                 "if the change is expected, remove the old key: ssh-keygen -f {} -R '{host}'",

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use russh::client::{DisconnectReason, Handler, Session};
+use russh::compression::Compression;
 use russh::keys::PublicKeyOrCertificate;
 use russh::keys::ssh_key::public::KeyData;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -108,6 +109,8 @@ impl Handler for ConnectionHandler {
     ) -> Result<(), russh::Error> {
         let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
         facts.description = Description {
+            compression: compression_name(&names.client_compression).to_owned(),
+            key_exchanges: facts.description.key_exchanges.saturating_add(1),
             kex: names.kex.as_ref().to_owned(),
             cipher: names.cipher.as_ref().to_owned(),
             host_key: names.key.to_string(),
@@ -132,6 +135,14 @@ impl Handler for ConnectionHandler {
                 Err(error)
             }
         }
+    }
+}
+
+fn compression_name(compression: &Compression) -> &'static str {
+    match compression {
+        Compression::None => "none",
+        Compression::Zlib => "zlib",
+        Compression::ZlibOpenSSH => "zlib@openssh.com",
     }
 }
 

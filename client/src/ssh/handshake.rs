@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use russh::Limits;
 use russh::client::{self, Handle};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
 use super::abortable::AbortableStream;
 use super::algorithms::preferred;
-use super::config::HostConfig;
+use super::config::{HostConfig, Rekey};
 use super::error::ConnectErrorKind;
 use super::handler::{ConnectionHandler, HandlerEnds, ending};
 use super::host_key::HostKeyPolicy;
@@ -19,6 +20,9 @@ use super::prompt::Prompt;
 const WINDOW_SIZE: u32 = 16 * 1024 * 1024;
 /// More than 65535 is an error in russh.
 const PACKET_SIZE: u32 = 65535;
+/// ssh takes 16 bytes for a limit and then exchanges keys for every packet; a key exchange itself
+/// is bigger.
+const LEAST_REKEY: usize = 64 * 1024;
 
 pub(super) struct Handshaken {
     pub(super) handle: Handle<ConnectionHandler>,
@@ -98,8 +102,21 @@ fn client_config(config: &HostConfig, preferred: russh::Preferred) -> Arc<client
             .and_then(|keepalive| usize::try_from(keepalive.count_max).ok())
             .unwrap_or(3),
         nodelay: true,
+        limits: limits(config.rekey),
         ..client::Config::default()
     })
+}
+
+/// More than 1 GiB between two key exchanges is not to be had: earlier ones are no harm.
+fn limits(rekey: Rekey) -> Limits {
+    let most = Limits::default();
+    let bytes = rekey.bytes.and_then(|bytes| usize::try_from(bytes).ok());
+    let bytes = bytes.unwrap_or(usize::MAX).max(LEAST_REKEY);
+    Limits {
+        rekey_write_limit: bytes.min(most.rekey_write_limit),
+        rekey_read_limit: bytes.min(most.rekey_read_limit),
+        rekey_time_limit: rekey.interval.unwrap_or(most.rekey_time_limit),
+    }
 }
 
 fn failure(error: russh::Error) -> ConnectErrorKind {

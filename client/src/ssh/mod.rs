@@ -29,9 +29,10 @@ mod proxy_command;
 mod public_key;
 mod quick_ack;
 
+pub(crate) use config::matches_pattern;
 pub use config::{
-    AddressFamily, Authentication, ConfigError, HostConfig, IgnoredOption, Keepalive, Proxy,
-    StrictHostKeyChecking, resolve,
+    AddressFamily, Authentication, ConfigError, ForwardAgent, HostConfig, IgnoredOption, Keepalive,
+    Location, LogLevel, Proxy, Rekey, StrictHostKeyChecking, Way, resolve, resolve_by,
 };
 pub use connection::{Connection, Description};
 pub use destination::{Destination, DestinationError};

@@ -47,6 +47,11 @@ pub struct Surroundings {
     pub agent_socket: Option<String>,
     /// Whether somebody can be asked.
     pub interactive: bool,
+    /// The environment variables: for what a configuration takes from them, and for the programs
+    /// it names.
+    pub environment: Vec<(String, String)>,
+    /// The working directory, absolute; empty if there is none.
+    pub directory: String,
 }
 
 /// Asks for the sessions of this client that the selectors name; all of them if there are none.

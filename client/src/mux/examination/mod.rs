@@ -75,7 +75,7 @@ pub(super) async fn examine(
     }
     let asked = (target, surroundings);
     let configured = stage(caller, async move |_| {
-        route::configuration(&asked.0, &asked.1)
+        route::configuration(&asked.0, &asked.1).await
     });
     let Some(config) = configured.await? else {
         return Ok(());

@@ -13,9 +13,12 @@ use crate::mux::hosts;
 use crate::ssh::{HostConfig, Proxy};
 
 /// What the ssh configuration makes of it.
-pub(super) fn configuration(target: &Target, surroundings: &Surroundings) -> Layer<HostConfig> {
+pub(super) async fn configuration(
+    target: &Target,
+    surroundings: &Surroundings,
+) -> Layer<HostConfig> {
     const LAYER: &str = "configuration";
-    let config = match hosts::configuration(target, surroundings) {
+    let config = match hosts::configuration(target, surroundings).await {
         Ok(config) => config,
         Err(failure) => return Layer::stopped(Vec::new(), bad(LAYER, &failure)),
     };
