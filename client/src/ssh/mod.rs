@@ -24,14 +24,16 @@ mod link;
 mod link_task;
 mod open;
 mod options;
+mod overheard;
 mod prompt;
 mod proxy_command;
 mod public_key;
 mod quick_ack;
 
+pub use authenticate::Accepted;
 pub use config::{
-    AddressFamily, Authentication, ConfigError, HostConfig, IgnoredOption, Keepalive, Proxy,
-    StrictHostKeyChecking, resolve,
+    AddKeys, AddressFamily, Authentication, ConfigError, HostConfig, IgnoredOption, Keepalive,
+    Proxy, StrictHostKeyChecking, resolve,
 };
 pub use connection::{Connection, Description};
 pub use destination::{Destination, DestinationError};

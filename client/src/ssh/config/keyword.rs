@@ -24,10 +24,13 @@ pub(super) enum Form {
 
 /// The keywords that mean something here, in lower case as keywords are compared.
 const FOLLOWED: &[(&str, Form)] = &[
+    ("addkeystoagent", Form::Words),
     ("addressfamily", Form::Family),
     ("batchmode", Form::Bool),
     ("bindaddress", Form::Word),
+    ("casignaturealgorithms", Form::Word),
     ("certificatefile", Form::Each),
+    ("checkhostip", Form::Bool),
     ("ciphers", Form::Word),
     ("connectionattempts", Form::Count),
     ("connecttimeout", Form::TimeOrNone),
@@ -40,20 +43,27 @@ const FOLLOWED: &[(&str, Form)] = &[
     ("identityagent", Form::Word),
     ("identityfile", Form::Each),
     ("kbdinteractiveauthentication", Form::Bool),
+    ("kbdinteractivedevices", Form::Word),
     ("kexalgorithms", Form::Word),
+    ("knownhostscommand", Form::Line),
     ("macs", Form::Word),
+    ("nohostauthenticationforlocalhost", Form::Bool),
     ("numberofpasswordprompts", Form::Count),
     ("passwordauthentication", Form::Bool),
     ("port", Form::Port),
     ("preferredauthentications", Form::Word),
     ("proxycommand", Form::Line),
     ("proxyjump", Form::Line),
+    ("pubkeyacceptedalgorithms", Form::Word),
     ("pubkeyauthentication", Form::Word),
+    ("requiredrsasize", Form::Count),
+    ("revokedhostkeys", Form::Words),
     ("serveralivecountmax", Form::Count),
     ("serveraliveinterval", Form::Time),
     ("stricthostkeychecking", Form::StrictHostKey),
     ("user", Form::Word),
     ("userknownhostsfile", Form::Words),
+    ("warnweakcrypto", Form::Bool),
 ];
 
 const ALIASES: &[(&str, &str)] = &[
@@ -64,30 +74,31 @@ const ALIASES: &[(&str, &str)] = &[
     ("dsaauthentication", "pubkeyauthentication"),
     ("globalknownhostsfile2", "globalknownhostsfile2"),
     ("identityfile2", "identityfile"),
+    ("pubkeyacceptedkeytypes", "pubkeyacceptedalgorithms"),
     ("skeyauthentication", "kbdinteractiveauthentication"),
     ("tisauthentication", "kbdinteractiveauthentication"),
 ];
 
 /// What OpenSSH (7 to 10) takes besides: valid there, without effect here.
-const KNOWN: &str = "addkeystoagent afstokenpassing canonicaldomains canonicalizefallbacklocal \
-    canonicalizehostname canonicalizemaxdots canonicalizepermittedcnames casignaturealgorithms \
-    channeltimeout checkhostip cipher clearallforwardings compression compressionlevel controlmaster \
+const KNOWN: &str = "afstokenpassing canonicaldomains canonicalizefallbacklocal \
+    canonicalizehostname canonicalizemaxdots canonicalizepermittedcnames \
+    channeltimeout cipher clearallforwardings compression compressionlevel controlmaster \
     controlpath controlpersist dynamicforward enableescapecommandline enablesshkeysign escapechar \
     exitonforwardfailure fallbacktorsh fingerprinthash forkafterauthentication forwardagent \
     forwardx11 forwardx11timeout forwardx11trusted gatewayports globalknownhostsfile2 \
     gssapiauthentication gssapiclientidentity gssapidelegatecredentials gssapikexalgorithms \
     gssapikeyexchange gssapirenewalforcesrekey gssapiserveridentity gssapitrustdns \
     hostbasedacceptedalgorithms hostbasedauthentication hostbasedkeytypes ignoreunknown \
-    kbdinteractivedevices keepalive kerberosauthentication kerberostgtpassing knownhostscommand \
-    localcommand localforward loglevel logverbose nohostauthenticationforlocalhost \
+    keepalive kerberosauthentication kerberostgtpassing \
+    localcommand localforward loglevel logverbose \
     obscurekeystroketiming permitlocalcommand permitremoteopen pkcs11provider proxyusefdpass \
-    protocol pubkeyacceptedalgorithms pubkeyacceptedkeytypes refuseconnection rekeylimit \
-    remotecommand remoteforward requesttty requiredrsasize revokedhostkeys rhostsauthentication \
+    protocol refuseconnection rekeylimit \
+    remotecommand remoteforward requesttty rhostsauthentication \
     rhostsrsaauthentication rsaauthentication securitykeyprovider sendenv sessiontype setenv \
     smartcarddevice stdinnull streamlocalbindmask streamlocalbindunlink syslogfacility tag \
     tcpkeepalive tunnel tunneldevice updatehostkeys useprivilegedport usekeychain \
     userknownhostsfile2 usersh useroaming verifyhostkeydns versionaddendum visualhostkey \
-    warnweakcrypto xauthlocation ipqos";
+    xauthlocation ipqos";
 
 pub(super) enum Keyword {
     Followed(&'static str, Form),
@@ -181,7 +192,7 @@ fn family(word: &str) -> Result<&'static str, String> {
 }
 
 /// ssh's time format: `90`, `1m30s`, `1w2d3h4m5s`.
-fn seconds(text: &str) -> Option<u32> {
+pub(super) fn seconds(text: &str) -> Option<u32> {
     let (mut total, mut digits) = (0_u32, String::new());
     for c in text.chars() {
         if c.is_ascii_digit() {

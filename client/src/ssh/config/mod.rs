@@ -4,10 +4,12 @@
 //! held against `ssh -G` by a test. What it does not do itself (`Match exec`, `canonical`, `final`,
 //! host name canonicalisation) it asks the real `ssh -G` for, or refuses naming file and line.
 
+mod add_keys;
 mod error;
 mod glob;
 mod host_config;
 mod keyword;
+mod known_hosts_command;
 mod line;
 mod matching;
 mod openssh;
@@ -16,10 +18,12 @@ mod reader;
 mod tokens;
 mod values;
 
+pub use add_keys::AddKeys;
 pub use error::ConfigError;
 pub use host_config::{
     AddressFamily, Authentication, HostConfig, Keepalive, Proxy, StrictHostKeyChecking,
 };
+pub(super) use known_hosts_command::LATER;
 pub(super) use pattern::{matches_list, matches_pattern};
 pub use values::IgnoredOption;
 

@@ -58,9 +58,14 @@ impl<'a> Tokens<'a> {
         Ok(expanded)
     }
 
+    /// A word with tokens and variables replaced.
+    pub(super) fn text(&self, option: &'static str, value: &str) -> Result<String, ConfigError> {
+        self.variables(option, &self.percent(option, value)?)
+    }
+
     /// A file name with everything replaced.
     pub(super) fn path(&self, option: &'static str, value: &str) -> Result<PathBuf, ConfigError> {
-        let value = self.variables(option, &self.percent(option, value)?)?;
+        let value = self.text(option, value)?;
         match value.strip_prefix('~') {
             None => Ok(PathBuf::from(value)),
             Some("") => Ok(self.environment.home.clone()),
