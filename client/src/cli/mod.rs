@@ -102,6 +102,8 @@ fn start(cli: Cli, output: Output) -> Result<u8, Error> {
             source,
         })?;
     let code = runtime.block_on(dispatch(cli, output));
+    // A question that was cut short may not have done it yet.
+    asker::restore_terminal();
     // Not a plain drop, which would wait for a thread that reads or writes.
     runtime.shutdown_background();
     code

@@ -1,11 +1,14 @@
 //! From what the user typed about hosts to what the mux is told.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use outlast_protocol::control::target::Target;
 use outlast_protocol::control::to_mux::Surroundings;
+use uuid::Uuid;
 
 use super::args::SshArgs;
+use super::asker::can_ask;
 use super::error::Error;
 
 /// The hosts typed, each once, with how to reach them.
@@ -67,16 +70,16 @@ fn absolute(path: &Path) -> Result<String, Error> {
 /// What of our surroundings the mux should use.
 #[must_use]
 pub(super) fn surroundings() -> Surroundings {
-    use std::io::IsTerminal;
     let agent = std::env::var("SSH_AUTH_SOCK").ok();
     Surroundings {
         agent_socket: agent.filter(|path| !path.is_empty()),
-        interactive: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
+        interactive: can_ask(),
         environment: bounded(std::env::vars_os()),
         directory: std::env::current_dir()
             .ok()
             .and_then(|directory| directory.into_os_string().into_string().ok())
             .unwrap_or_default(),
+        run: run(),
     }
 }
 
@@ -98,6 +101,13 @@ fn bounded(
     });
     kept.sort();
     kept
+}
+
+/// The number of this command line.
+fn run() -> u64 {
+    static RUN: OnceLock<u64> = OnceLock::new();
+    // 0 is nobody.
+    *RUN.get_or_init(|| Uuid::new_v4().as_u64_pair().0 | 1)
 }
 
 /// The environment a new session gets: what says how this terminal and its user read text.

@@ -1,16 +1,18 @@
 //! SSH connections, one or more a computer, shared by all its sessions.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
+use outlast_protocol::control::session::Hop;
 use outlast_protocol::control::target::Target;
 use outlast_protocol::control::to_mux::Surroundings;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 
 use super::failure::Failure;
+use super::logins::Logins;
 use super::terms::Terms;
 use super::transport::{self, Diagnose, Stream};
 use super::turns::Turns;
@@ -18,7 +20,7 @@ use super::waking::Waking;
 use super::wire::Wire;
 use crate::ssh::{
     Connection, Destination, Environment, HostConfig, IgnoredOption, LogLevel, OpenError, Prompt,
-    SshOptions, resolve,
+    Proxy, SshOptions, resolve,
 };
 
 pub(super) const SUBSYSTEM: &str = "outlast";
@@ -27,6 +29,9 @@ pub(super) const FALLBACK: &str = "outlast-subsystem";
 const HANDSHAKES: usize = 8;
 /// How long a connection without links is kept for the next one.
 const LINGER: Duration = Duration::from_secs(60);
+
+/// How long one command waits in silence for another that connects to the same computer.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// One SSH connection and how many links use it.
 struct Shared {
@@ -57,6 +62,9 @@ pub(super) struct Hosts {
     /// Rung when a connection has lost its last link.
     unused: Notify,
     waking: Waking,
+    logins: Logins,
+    /// Hosts whose weaker key exchange somebody was told of.
+    told: RefCell<BTreeSet<(String, u16)>>,
 }
 
 impl Hosts {
@@ -67,6 +75,8 @@ impl Hosts {
             handshakes: Turns::new(HANDSHAKES),
             unused: Notify::new(),
             waking: Waking::listen(),
+            logins: Logins::new(),
+            told: RefCell::default(),
         })
     }
 
@@ -105,7 +115,7 @@ impl Hosts {
         if let Some(opened) = self.over_existing(target).await? {
             return Ok(opened);
         }
-        let _turn = self.turns.take(target.clone()).await;
+        let _turn = self.turn(target, notice).await;
         // Whoever had the turn before may have connected, with room for us.
         if let Some(opened) = self.over_existing(target).await? {
             return Ok(opened);
@@ -115,16 +125,14 @@ impl Hosts {
         let ignored = ignored(&config).map(ToString::to_string);
         let notes = config.notes.iter().cloned().chain(ignored);
         notes.filter(|_| is_loud).for_each(notice);
-        let permit = self
-            .handshakes
-            .take((config.host.clone(), config.port))
-            .await;
-        let connection = Connection::connect(&config, prompt).await?;
-        drop(permit);
+        let connection = self.connect(&config, surroundings, prompt).await?;
         let warnings = connection.warnings().iter().cloned();
         warnings.filter(|_| is_loud).for_each(notice);
         if config.log_level >= LogLevel::Verbose {
             notice(connected(&connection));
+        }
+        if surroundings.interactive && is_loud && config.warn_weak_crypto {
+            self.tell_weaker(&connection, notice);
         }
         let shared = Rc::new(Shared {
             connection,
@@ -140,6 +148,68 @@ impl Hosts {
             .push(shared.clone());
         let link = shared.connection.open_link(SUBSYSTEM, FALLBACK).await?;
         Ok(self.used(shared, link))
+    }
+
+    /// Waits for the command line that connects just now, and says so if it takes its time: somebody
+    /// may be typing a password there.
+    async fn turn(&self, target: &Target, notice: &dyn Fn(String)) -> Option<OwnedSemaphorePermit> {
+        let turn = self.turns.take(target.clone());
+        tokio::pin!(turn);
+        tokio::select! {
+            turn = &mut turn => return turn,
+            () = tokio::time::sleep(PATIENCE) => {
+                let host = &target.destination;
+                notice(format!("another command is connecting to {host}: waiting for it"));
+            }
+        }
+        turn.await
+    }
+
+    /// Connects, unless the same was refused before.
+    async fn connect(
+        &self,
+        config: &HostConfig,
+        surroundings: &Surroundings,
+        prompt: &dyn Prompt,
+    ) -> Result<Connection, Failure> {
+        let trying = self.logins.begin(config, surroundings.run).await?;
+        // The sshd that sees us first is the one that counts our handshakes.
+        let first = match &config.proxy {
+            Proxy::Jump(chain) => chain.first().unwrap_or(config),
+            Proxy::None | Proxy::Command(_) => config,
+        };
+        let _permit = self.handshakes.take((first.host.clone(), first.port)).await;
+        match Connection::connect(config, prompt).await {
+            Ok(connection) => {
+                trying.worked();
+                Ok(connection)
+            }
+            Err(error) => {
+                let (host, port) = (error.host.clone(), error.port);
+                let failure = Failure::from(error);
+                trying.failed(&host, port, &failure);
+                Err(failure)
+            }
+        }
+    }
+
+    /// Once for each host: what ssh would have done better.
+    fn tell_weaker(&self, connection: &Connection, notice: &dyn Fn(String)) {
+        for hop in route(connection) {
+            let is_news = !hop.weaker.is_empty()
+                && self.told.borrow_mut().insert((hop.host.clone(), hop.port));
+            if is_news {
+                notice(format!("{}: {}", hop.host, hop.weaker));
+            }
+        }
+    }
+
+    /// The SSH connections to a computer; none without one.
+    pub(super) fn route(&self, target: &Target) -> Vec<Hop> {
+        let connections = self.connections(target);
+        connections
+            .first()
+            .map_or_else(Vec::new, |shared| route(&shared.connection))
     }
 
     async fn over_existing(
@@ -223,6 +293,32 @@ impl Hosts {
         }
         report
     }
+}
+
+/// The connection and those it goes through, the nearest first.
+fn route(connection: &Connection) -> Vec<Hop> {
+    let mut hops = Vec::new();
+    let mut next = Some(connection);
+    while let Some(connection) = next {
+        let about = connection.description();
+        hops.push(Hop {
+            host: connection.host().to_owned(),
+            port: connection.port(),
+            user: connection.user().to_owned(),
+            server: about.server,
+            kex: about.kex,
+            cipher: about.cipher,
+            mac: about.mac,
+            host_key: about.host_key,
+            strict_kex: about.strict_kex,
+            authentication: about.accepted.methods,
+            key: about.accepted.key,
+            weaker: about.weaker,
+        });
+        next = connection.via();
+    }
+    hops.reverse();
+    hops
 }
 
 /// Counts a link on its connection as long as it is kept.

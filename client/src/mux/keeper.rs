@@ -23,6 +23,7 @@ use super::failure::Failure;
 use super::held::{Held, Over, Status};
 use super::hold::name_of;
 use super::hosts::Use;
+use super::logins::BACKGROUND;
 use super::registry::{holder_words, words};
 use super::wire::Wire;
 use super::{Mux, complain};
@@ -359,7 +360,12 @@ impl Mux {
 
     async fn reconnect(self: &Rc<Self>, held: &Held) -> Result<Attached, Refusal> {
         let client = self.registry.borrow().client();
-        let surroundings = held.surroundings();
+        // Nobody asked for it: what was refused to anybody is not tried.
+        let surroundings = Surroundings {
+            run: BACKGROUND,
+            interactive: false,
+            ..held.surroundings()
+        };
         let notice = |text: String| complain(&text);
         let opened = self
             .hosts
@@ -388,7 +394,8 @@ impl Mux {
                 Over::Ended(end) => known.heard = super::registry::Heard::Closed(words(end)),
                 Over::Broken(why) => known.heard = super::registry::Heard::Broken(why.clone()),
                 Over::Stolen(by) => known.holder = Some(holder_words(by)),
-                Over::Detached | Over::Lost(_) => {}
+                Over::Lost(failure) => known.refused = Some(failure.message.clone()),
+                Over::Detached => {}
             }
         }
         held.over(over);

@@ -62,6 +62,10 @@ impl Mux {
             queued: now.queued,
             activity: now.activity,
             note,
+            route: match state {
+                State::Opened | State::Disconnecting => self.hosts.route(&known.target),
+                _ => Vec::new(),
+            },
         }
     }
 }
@@ -122,7 +126,16 @@ fn of_known(known: &Known) -> (State, Availability, String) {
             Availability::Busy,
             format!("held by {holder}"),
         ),
-        (Heard::Live, None) => (State::Disconnected, Availability::None, String::new()),
+        (Heard::Live, None) => {
+            let refused = known.refused.as_ref();
+            let note = refused.map_or_else(String::new, |why| {
+                format!(
+                    "not reconnected: {why}; `outlast connect {}` tries again",
+                    known.name
+                )
+            });
+            (State::Disconnected, Availability::None, note)
+        }
     }
 }
 

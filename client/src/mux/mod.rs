@@ -15,6 +15,7 @@ mod hosts;
 mod invoke;
 mod keeper;
 mod lists;
+mod logins;
 mod new;
 mod patience;
 mod prompt;

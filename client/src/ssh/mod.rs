@@ -24,15 +24,17 @@ mod link;
 mod link_task;
 mod open;
 mod options;
+mod overheard;
 mod prompt;
 mod proxy_command;
 mod public_key;
 mod quick_ack;
 
+pub use authenticate::Accepted;
 pub(crate) use config::matches_pattern;
 pub use config::{
-    AddressFamily, Authentication, ConfigError, ForwardAgent, HostConfig, IgnoredOption, Keepalive,
-    Location, LogLevel, Proxy, Rekey, StrictHostKeyChecking, Way, resolve, resolve_by,
+    AddKeys, AddressFamily, Authentication, ConfigError, ForwardAgent, HostConfig, IgnoredOption,
+    Keepalive, Location, LogLevel, Proxy, Rekey, StrictHostKeyChecking, Way, resolve, resolve_by,
 };
 pub use connection::{Connection, Description};
 pub use destination::{Destination, DestinationError};

@@ -220,6 +220,7 @@ pub(crate) fn session(id: u32, name: &str) -> Session {
         activity: String::new(),
         queued: 0,
         note: String::new(),
+        route: Vec::new(),
     }
 }
 

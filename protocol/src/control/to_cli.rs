@@ -51,6 +51,8 @@ pub struct Question {
     pub text: String,
     /// The fields to ask for: prompt, and whether typing is shown.
     pub fields: Vec<(String, bool)>,
+    /// Whether it is a question of yes or no.
+    pub confirm: bool,
 }
 
 /// Something the user should know; not an answer.

@@ -11,6 +11,7 @@ use crate::id::{InstanceId, InvocationId, Seq};
 pub use crate::link::to_host::Resize;
 use crate::link::{AttachMode, Command, From, Level, TerminalSize};
 use crate::message::messages;
+use crate::secret::Secret;
 use crate::session::{Buffering, IdleTimeout};
 
 messages! {
@@ -52,6 +53,9 @@ pub struct Surroundings {
     pub environment: Vec<(String, String)>,
     /// The working directory, absolute; empty if there is none.
     pub directory: String,
+    /// Number of the command line among those of this client: a login that was refused to it is not
+    /// tried again for it.
+    pub run: u64,
 }
 
 /// Asks for the sessions of this client that the selectors name; all of them if there are none.
@@ -308,6 +312,6 @@ pub struct More;
 pub struct Answer {
     /// The question's number.
     pub question: u32,
-    /// One text a field; none if nobody could be asked.
-    pub texts: Option<Vec<String>>,
+    /// One text a field; no text at all if whoever was asked gave up; none if nobody could be asked.
+    pub texts: Option<Vec<Secret>>,
 }

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::add_keys::AddKeys;
 use super::error::{ConfigError, Location};
 use super::ip_qos;
+use super::known_hosts_command;
 use super::tokens::{Tokens, at};
 use super::values::{IgnoredOption, Values};
 use crate::ssh::destination::is_valid_host;
@@ -31,15 +33,23 @@ pub struct HostConfig {
     pub identities_only: bool,
     /// The agent's socket.
     pub identity_agent: Option<PathBuf>,
+    pub add_keys_to_agent: AddKeys,
     pub user_known_hosts: Vec<PathBuf>,
     pub global_known_hosts: Vec<PathBuf>,
     pub strict_host_key_checking: StrictHostKeyChecking,
     pub hash_known_hosts: bool,
+    /// `KnownHostsCommand` in words, with [`known_hosts_command::LATER`] before what is only known while connecting.
+    pub known_hosts_command: Vec<String>,
+    pub revoked_host_keys: Vec<PathBuf>,
+    pub check_host_ip: bool,
+    pub no_host_authentication_for_localhost: bool,
+    pub ca_signature_algorithms: Option<String>,
     /// Algorithm lists as configured, with their `+`, `-`, `^`.
     pub kex_algorithms: Option<String>,
     pub ciphers: Option<String>,
     pub macs: Option<String>,
     pub host_key_algorithms: Option<String>,
+    pub pubkey_accepted_algorithms: Option<String>,
     pub proxy: Proxy,
     /// Covers the TCP connection and the key exchange.
     pub connect_timeout: Duration,
@@ -64,6 +74,10 @@ pub struct HostConfig {
     pub set_env: Vec<(String, String)>,
     pub forward_agent: ForwardAgent,
     pub log_level: LogLevel,
+    pub kbd_interactive_devices: String,
+    pub required_rsa_size: u32,
+    /// Whether to speak of a connection that is weaker than it could be.
+    pub warn_weak_crypto: bool,
     /// The shell that runs a `ProxyCommand`.
     pub shell: PathBuf,
     /// Where, and with which variables, programs are run on the way to the host.
@@ -142,7 +156,14 @@ pub enum Authentication {
 }
 
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-const DEFAULT_IDENTITIES: [&str; 3] = ["id_ed25519", "id_ecdsa", "id_rsa"];
+/// In ssh's order.
+const DEFAULT_IDENTITIES: [&str; 5] = [
+    "id_rsa",
+    "id_ecdsa",
+    "id_ecdsa_sk",
+    "id_ed25519",
+    "id_ed25519_sk",
+];
 
 pub(super) fn build(
     mut values: Values,
@@ -204,6 +225,7 @@ pub(super) fn build(
         identities_only: flag("identitiesonly"),
         forward_agent: forward_agent(&values, identity_agent.as_ref(), &tokens)?,
         identity_agent,
+        add_keys_to_agent: AddKeys::of(values.all("addkeystoagent")),
         user_known_hosts: match values.is_set("userknownhostsfile") {
             true => files(&values, "userknownhostsfile", &tokens)?,
             false => ["known_hosts", "known_hosts2"]
@@ -223,10 +245,16 @@ pub(super) fn build(
             _ => StrictHostKeyChecking::Ask,
         },
         hash_known_hosts: flag("hashknownhosts"),
+        known_hosts_command: known_hosts_command::words(&values, &tokens)?,
+        revoked_host_keys: files(&values, "revokedhostkeys", &tokens)?,
+        check_host_ip: flag("checkhostip"),
+        no_host_authentication_for_localhost: flag("nohostauthenticationforlocalhost"),
+        ca_signature_algorithms: text("casignaturealgorithms"),
         kex_algorithms: text("kexalgorithms"),
         ciphers: text("ciphers"),
         macs: text("macs"),
         host_key_algorithms: text("hostkeyalgorithms"),
+        pubkey_accepted_algorithms: text("pubkeyacceptedalgorithms"),
         proxy,
         connect_timeout: seconds("connecttimeout")
             .filter(|timeout| !timeout.is_zero())
@@ -274,6 +302,9 @@ pub(super) fn build(
             None | Some("info") => LogLevel::Info,
             Some(_) => LogLevel::Verbose,
         },
+        kbd_interactive_devices: text("kbdinteractivedevices").unwrap_or_default(),
+        required_rsa_size: count("requiredrsasize", 1024),
+        warn_weak_crypto: values.first("warnweakcrypto") != Some("no"),
         shell: environment.shell().into(),
         surroundings: Arc::new(environment.clone()),
         notes: std::mem::take(&mut values.notes),

@@ -5,6 +5,7 @@
 //! `ssh -G` has the last word; and it is asked for the one thing that only ssh knows, the name that
 //! `CanonicalizeHostname` leads to.
 
+mod add_keys;
 mod algorithm_names;
 mod canonical;
 mod error;
@@ -13,6 +14,7 @@ mod glob;
 mod host_config;
 mod ip_qos;
 mod keyword;
+mod known_hosts_command;
 mod line;
 mod matching;
 mod openssh;
@@ -21,11 +23,13 @@ mod reader;
 mod tokens;
 mod values;
 
+pub use add_keys::AddKeys;
 pub use error::{ConfigError, Location};
 pub use host_config::{
     AddressFamily, Authentication, ForwardAgent, HostConfig, Keepalive, LogLevel, Proxy, Rekey,
     StrictHostKeyChecking,
 };
+pub(super) use known_hosts_command::LATER;
 pub(super) use matching::existing;
 pub(super) use pattern::matches_list;
 pub(crate) use pattern::matches_pattern;
