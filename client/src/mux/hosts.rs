@@ -2,25 +2,26 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use outlast_protocol::control::target::Target;
+use outlast_protocol::control::target::{Target, Transport};
 use outlast_protocol::control::to_mux::Surroundings;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::carrier::Carrier;
 use super::failure::Failure;
 use super::transport::{self, Diagnose, Stream};
 use super::turns::Turns;
 use super::waking::Waking;
 use super::wire::Wire;
 use crate::ssh::{
-    Connection, Destination, Environment, HostConfig, OpenError, Prompt, SshOptions, resolve,
+    ConfigError, Connection, Desk, Destination, Environment, HostConfig, Master, OpenError, Plan,
+    Prompt, SshOptions, resolve,
 };
 
-const SUBSYSTEM: &str = "outlast";
-const FALLBACK: &str = "outlast-subsystem";
 /// Handshakes with one sshd at the same time: MaxStartups drops more at random.
 const HANDSHAKES: usize = 8;
 /// How long a connection without links is kept for the next one.
@@ -28,7 +29,7 @@ const LINGER: Duration = Duration::from_secs(60);
 
 /// One SSH connection and how many links use it.
 struct Shared {
-    connection: Connection,
+    carrier: Carrier,
     links: Cell<u32>,
     unused_since: Cell<Option<Instant>>,
 }
@@ -54,17 +55,29 @@ pub(super) struct Hosts {
     /// Rung when a connection has lost its last link.
     unused: Notify,
     waking: Waking,
+    /// Where the control sockets of `ssh` are.
+    directory: PathBuf,
+    /// Where the questions of `ssh` arrive.
+    desk: Desk,
 }
 
 impl Hosts {
-    pub(super) fn new() -> Rc<Self> {
+    /// Those of `ssh` have their sockets in that directory.
+    pub(super) fn new(directory: &Path) -> Rc<Self> {
         Rc::new(Self {
             hosts: RefCell::default(),
             turns: Turns::new(1),
             handshakes: Turns::new(HANDSHAKES),
             unused: Notify::new(),
             waking: Waking::listen(),
+            directory: directory.to_owned(),
+            desk: Desk::default(),
         })
+    }
+
+    /// Where the questions of `ssh` arrive.
+    pub(super) fn desk(&self) -> &Desk {
+        &self.desk
     }
 
     /// Rings when this computer has slept.
@@ -107,6 +120,48 @@ impl Hosts {
         if let Some(opened) = self.over_existing(target).await? {
             return Ok(opened);
         }
+        loop {
+            let carrier = match target.transport {
+                Transport::Native => self.native(target, surroundings, prompt, notice).await?,
+                Transport::OpenSsh => self.openssh(target, surroundings, prompt).await?,
+            };
+            for warning in carrier.warnings() {
+                notice(warning);
+            }
+            let (shared, used) = self.share(target, carrier);
+            match shared.carrier.open_link().await {
+                // The user's own master has no room for us: one of our own, then.
+                Err(OpenError::ChannelRefused { .. }) if shared.carrier.is_of_user() => {}
+                link => {
+                    let (stream, diagnose) = link?;
+                    return Ok((stream, diagnose, used));
+                }
+            }
+        }
+    }
+
+    /// Has a connection serve whoever comes, for as long as somebody uses it, and a while longer.
+    fn share(self: &Rc<Self>, target: &Target, carrier: Carrier) -> (Rc<Shared>, Use) {
+        let shared = Rc::new(Shared {
+            carrier,
+            links: Cell::new(0),
+            unused_since: Cell::new(None),
+        });
+        let mut hosts = self.hosts.borrow_mut();
+        let host = hosts.entry(target.clone()).or_default();
+        host.connections.push(shared.clone());
+        drop(hosts);
+        let used = Use::new(self, &shared);
+        (shared, used)
+    }
+
+    async fn native(
+        &self,
+        target: &Target,
+        surroundings: &Surroundings,
+        prompt: &dyn Prompt,
+        notice: &dyn Fn(String),
+    ) -> Result<Carrier, Failure> {
         let config = configuration(target, surroundings)?;
         // What a distribution writes into the system's file is no news to anybody.
         for option in config
@@ -122,22 +177,37 @@ impl Hosts {
             .await;
         let connection = Connection::connect(&config, prompt).await?;
         drop(permit);
-        for warning in connection.warnings() {
-            notice(warning.clone());
+        Ok(Carrier::Native(connection))
+    }
+
+    async fn openssh(
+        &self,
+        target: &Target,
+        surroundings: &Surroundings,
+        prompt: &dyn Prompt,
+    ) -> Result<Carrier, Failure> {
+        let (destination, options) = destination(target)?;
+        let environment = environment(surroundings);
+        let plan = Plan::make(&destination, &options, &environment, &self.directory)
+            .await
+            .map_err(|error| {
+                let hint = match error {
+                    ConfigError::NoOpenSsh => "install OpenSSH's client, or use --transport native",
+                    _ => "",
+                };
+                Failure::usage(error.to_string()).hint(hint)
+            })?;
+        let full = self.connections(target);
+        // The user's own is used as it is, for as long as it has room.
+        if full.iter().all(|shared| !shared.carrier.is_of_user())
+            && let Some(master) = Master::of_user(&plan).await
+        {
+            return Ok(Carrier::OpenSsh(master));
         }
-        let shared = Rc::new(Shared {
-            connection,
-            links: Cell::new(0),
-            unused_since: Cell::new(None),
-        });
-        self.hosts
-            .borrow_mut()
-            .entry(target.clone())
-            .or_default()
-            .connections
-            .push(shared.clone());
-        let link = shared.connection.open_link(SUBSYSTEM, FALLBACK).await?;
-        Ok(self.used(shared, link))
+        let permit = self.handshakes.take((plan.host.clone(), plan.port)).await;
+        let master = Master::connect(&plan, prompt, &self.desk).await?;
+        drop(permit);
+        Ok(Carrier::OpenSsh(master))
     }
 
     async fn over_existing(
@@ -145,11 +215,14 @@ impl Hosts {
         target: &Target,
     ) -> Result<Option<(Stream, Diagnose, Use)>, Failure> {
         for shared in self.connections(target) {
-            match shared.connection.open_link(SUBSYSTEM, FALLBACK).await {
-                Ok(link) => return Ok(Some(self.used(shared, link))),
+            let used = Use::new(self, &shared);
+            match shared.carrier.open_link().await {
+                Ok((stream, diagnose)) => return Ok(Some((stream, diagnose, used))),
                 // MaxSessions, or a connection that just broke: another may serve.
-                Err(OpenError::ChannelRefused { .. } | OpenError::Disconnected { .. }) => {}
-                Err(OpenError::TimedOut { .. }) => self.forget(target, &shared),
+                Err(OpenError::ChannelRefused { .. }) => {}
+                Err(OpenError::Disconnected { .. } | OpenError::TimedOut { .. }) => {
+                    self.forget(target, &shared);
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -162,7 +235,7 @@ impl Hosts {
             return Vec::new();
         };
         host.connections
-            .retain(|shared| !shared.connection.is_closed());
+            .retain(|shared| !shared.carrier.is_closed());
         host.connections.clone()
     }
 
@@ -172,18 +245,12 @@ impl Hosts {
         }
     }
 
-    fn used(
-        self: &Rc<Self>,
-        shared: Rc<Shared>,
-        link: crate::ssh::Link,
-    ) -> (Stream, Diagnose, Use) {
-        shared.links.set(shared.links.get().saturating_add(1));
-        let words = link.last_words();
-        let diagnose: Diagnose = Box::new(move || words.text());
-        let used = Use {
-            of: Some((self.clone(), shared)),
-        };
-        (Box::new(link), diagnose, used)
+    /// Ends what would go on without this process.
+    pub(super) async fn close(&self) {
+        let hosts = std::mem::take(&mut *self.hosts.borrow_mut());
+        for shared in hosts.into_values().flat_map(|host| host.connections) {
+            shared.carrier.end().await;
+        }
     }
 
     /// Closes connections that nobody has used for a while, for as long as the mux lives.
@@ -203,20 +270,10 @@ impl Hosts {
         let hosts = self.hosts.borrow();
         let mut report = Vec::new();
         for (target, host) in hosts.iter() {
-            for shared in host
-                .connections
-                .iter()
-                .filter(|shared| !shared.connection.is_closed())
-            {
-                let about = shared.connection.description();
-                let links = shared.links.get();
-                report.push((
-                    target.destination.clone(),
-                    format!(
-                        "{} {} {}, {links} links",
-                        about.server, about.kex, about.cipher
-                    ),
-                ));
+            let open = host.connections.iter();
+            for shared in open.filter(|shared| !shared.carrier.is_closed()) {
+                let (how, links) = (shared.carrier.words(), shared.links.get());
+                report.push((target.destination.clone(), format!("{how}, {links} links")));
             }
         }
         report
@@ -231,6 +288,13 @@ pub(super) struct Use {
 impl Use {
     fn none() -> Self {
         Self { of: None }
+    }
+
+    fn new(hosts: &Rc<Hosts>, shared: &Rc<Shared>) -> Self {
+        shared.links.set(shared.links.get().saturating_add(1));
+        Self {
+            of: Some((hosts.clone(), shared.clone())),
+        }
     }
 }
 
@@ -248,6 +312,12 @@ impl Drop for Use {
 }
 
 fn configuration(target: &Target, surroundings: &Surroundings) -> Result<HostConfig, Failure> {
+    let (destination, options) = destination(target)?;
+    resolve(&destination, &options, &environment(surroundings))
+        .map_err(|error| Failure::usage(error.to_string()))
+}
+
+fn destination(target: &Target) -> Result<(Destination, SshOptions), Failure> {
     let destination: Destination = target
         .destination
         .parse()
@@ -259,6 +329,10 @@ fn configuration(target: &Target, surroundings: &Surroundings) -> Result<HostCon
         config_file: target.config_file.as_ref().map(Into::into),
         options: target.options.clone(),
     };
+    Ok((destination, options))
+}
+
+fn environment(surroundings: &Surroundings) -> Environment {
     let mut environment = Environment::of_process();
     // The agent is the caller's: the mux may have been started where there was another.
     match &surroundings.agent_socket {
@@ -267,5 +341,5 @@ fn configuration(target: &Target, surroundings: &Surroundings) -> Result<HostCon
             .insert("SSH_AUTH_SOCK".to_owned(), socket.clone()),
         None => environment.variables.remove("SSH_AUTH_SOCK"),
     };
-    resolve(&destination, &options, &environment).map_err(|error| Failure::usage(error.to_string()))
+    environment
 }

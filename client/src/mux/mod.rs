@@ -2,7 +2,9 @@
 //! attached sessions. Command lines come and go; it stays as long as it holds something.
 
 mod asking;
+mod askpass;
 mod caller;
+mod carrier;
 mod enter;
 mod enumerate;
 mod errand;
@@ -34,9 +36,9 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use outlast_protocol::id::InstanceId;
-use outlast_rendezvous::Newcomers;
 use outlast_rendezvous::listener::bind;
 use outlast_rendezvous::peer::check_peer;
+use outlast_rendezvous::{Newcomers, PrivateDirectory};
 use rustix::fs::{Mode, OFlags};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Notify;
@@ -47,6 +49,7 @@ use self::hosts::Hosts;
 use self::registry::Registry;
 use self::turns::Turns;
 use crate::place::{MUX_SOCKET, Place};
+use crate::ssh::end_masters;
 
 /// What the mux writes to its standard output once it listens.
 pub const READY: u8 = b'+';
@@ -104,9 +107,13 @@ fn start() -> Result<(), Box<dyn std::error::Error>> {
         let listener = bind(&directory, MUX_SOCKET)?;
         listener.set_nonblocking(true)?;
         let listener = UnixListener::from_std(listener)?;
-        let mux = Mux::new(registry);
+        let mux = Mux::new(registry, &directory);
         release_standard_streams()?;
+        let left = directory.names().unwrap_or_default();
+        let sockets = directory.path().to_owned();
+        tokio::task::spawn_local(async move { end_masters(&sockets, left).await });
         mux.run(listener).await;
+        mux.hosts.close().await;
         let _ = directory.remove_file(MUX_SOCKET);
         mux.save();
         Ok::<(), Box<dyn std::error::Error>>(())
@@ -147,7 +154,7 @@ impl Drop for Busy {
 }
 
 impl Mux {
-    fn new(registry: Registry) -> Rc<Self> {
+    fn new(registry: Registry, directory: &PrivateDirectory) -> Rc<Self> {
         let named = std::env::var(IDLE_EXIT)
             .ok()
             .and_then(|seconds| seconds.parse().ok());
@@ -156,7 +163,7 @@ impl Mux {
             held: RefCell::default(),
             watched: RefCell::default(),
             turns: Turns::new(1),
-            hosts: Hosts::new(),
+            hosts: Hosts::new(directory.path()),
             requests: Cell::new(0),
             newcomers: RefCell::new(Newcomers::new(UNFINISHED)),
             activity: Notify::new(),

@@ -105,6 +105,16 @@ fn words(question: &Question<'_>) -> Asked {
             let text: Vec<_> = text.collect();
             (text.join("\n"), format!("({user}@{host}) {prompt}"), *echo)
         }
+        Question::Verbatim { text, prompt, echo } => {
+            return Asked {
+                question: 0,
+                text: (*text).to_owned(),
+                fields: prompt
+                    .iter()
+                    .map(|prompt| ((*prompt).to_owned(), *echo))
+                    .collect(),
+            };
+        }
     };
     Asked {
         question: 0,

@@ -38,6 +38,15 @@ pub enum Question<'a> {
         /// Whether what is typed may be shown.
         echo: bool,
     },
+    /// In words of the system's `ssh`. Answered by [`Answer::Text`].
+    Verbatim {
+        /// What comes before the line to type in.
+        text: &'a str,
+        /// The begin of that line; none where there is nothing to type.
+        prompt: Option<&'a str>,
+        /// Whether what is typed may be shown.
+        echo: bool,
+    },
 }
 
 #[derive(Clone, Eq, PartialEq)]

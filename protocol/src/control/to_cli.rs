@@ -28,6 +28,7 @@ messages! {
         0x8c MuxReport,
         0x8d CaughtUp,
         0x8e QuestionOver,
+        0x8f Answered,
     }
 }
 
@@ -174,6 +175,13 @@ pub struct MuxReport {
 pub struct CaughtUp {
     /// Number the next record will get.
     pub next: Seq,
+}
+
+/// What the user said to an `Askpass`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answered {
+    /// None if nobody could be asked, or the user declined.
+    pub text: Option<String>,
 }
 
 /// A question needs no answer any more.

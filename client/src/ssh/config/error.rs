@@ -36,6 +36,8 @@ pub enum ConfigError {
     IncludeDepth { location: Location },
     #[error("{location}: `{what}` needs the ssh program, which is not on PATH")]
     NeedsOpenSsh { what: String, location: Location },
+    #[error("the transport `openssh` needs the ssh program, which is not on PATH")]
+    NoOpenSsh,
     #[error("`ssh -G {host}` failed: {detail}")]
     OpenSsh { host: String, detail: String },
     #[error("the jump hosts of `{host}` lead back to it")]

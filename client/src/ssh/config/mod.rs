@@ -20,6 +20,7 @@ pub use error::ConfigError;
 pub use host_config::{
     AddressFamily, Authentication, HostConfig, Keepalive, Proxy, StrictHostKeyChecking,
 };
+pub(super) use openssh::arguments;
 pub(super) use pattern::{matches_list, matches_pattern};
 pub use values::IgnoredOption;
 

@@ -22,6 +22,7 @@ pub(super) fn ask(
         detail,
     };
     let output = Command::new(program)
+        .arg("-G")
         .args(arguments(destination, options))
         .env_clear()
         .envs(&environment.variables)
@@ -55,8 +56,9 @@ pub(super) fn ask(
     Ok(values)
 }
 
-fn arguments(destination: &Destination, options: &SshOptions) -> Vec<String> {
-    let mut arguments = vec!["-G".to_owned()];
+/// What ssh is called with to reach that destination.
+pub(in crate::ssh) fn arguments(destination: &Destination, options: &SshOptions) -> Vec<String> {
+    let mut arguments = Vec::new();
     let mut with = |option: &str, value: String| arguments.extend([option.to_owned(), value]);
     if let Some(file) = &options.config_file {
         with("-F", file.to_string_lossy().into_owned());
