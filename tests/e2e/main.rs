@@ -25,6 +25,7 @@ mod idle;
 mod lending;
 mod listing;
 mod mux;
+mod openssh;
 mod output;
 mod packaging;
 mod remains;

@@ -22,7 +22,10 @@ pub fn is_openssh() -> bool {
 pub(crate) fn redirect_ssh(programs: &Path, config: &Path) {
     fs::create_dir_all(programs).unwrap();
     let ssh = programs.join("ssh");
-    let script = format!("#!/bin/sh\nexec /usr/bin/ssh -F {} \"$@\"\n", config.display());
+    let script = format!(
+        "#!/bin/sh\nexec /usr/bin/ssh -F {} \"$@\"\n",
+        config.display()
+    );
     fs::write(&ssh, script).unwrap();
     fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
 }

@@ -95,9 +95,10 @@ fn absolute(path: &Path) -> Result<String, Error> {
 #[must_use]
 pub(super) fn surroundings() -> Surroundings {
     use std::io::IsTerminal;
-    let agent = std::env::var("SSH_AUTH_SOCK").ok();
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     Surroundings {
-        agent_socket: agent.filter(|path| !path.is_empty()),
+        agent_socket: variable("SSH_AUTH_SOCK"),
+        kerberos_cache: variable("KRB5CCNAME"),
         interactive: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
     }
 }

@@ -334,12 +334,15 @@ fn destination(target: &Target) -> Result<(Destination, SshOptions), Failure> {
 
 fn environment(surroundings: &Surroundings) -> Environment {
     let mut environment = Environment::of_process();
-    // The agent is the caller's: the mux may have been started where there was another.
-    match &surroundings.agent_socket {
-        Some(socket) => environment
-            .variables
-            .insert("SSH_AUTH_SOCK".to_owned(), socket.clone()),
-        None => environment.variables.remove("SSH_AUTH_SOCK"),
-    };
+    // They are the caller's: the mux may have been started where there were others.
+    for (name, value) in [
+        ("SSH_AUTH_SOCK", &surroundings.agent_socket),
+        ("KRB5CCNAME", &surroundings.kerberos_cache),
+    ] {
+        match value {
+            Some(value) => environment.variables.insert(name.to_owned(), value.clone()),
+            None => environment.variables.remove(name),
+        };
+    }
     environment
 }

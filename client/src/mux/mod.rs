@@ -92,8 +92,9 @@ pub fn serve() -> u8 {
 }
 
 fn start() -> Result<(), Box<dyn std::error::Error>> {
-    // A new session, so that no terminal and no login of the starter can end us. It fails where
-    // we lead one already.
+    // A new session, so that no terminal and no login of the starter can end us, and no ssh that
+    // we start has a terminal to ask on. It fails where we lead one already, and would where we
+    // led a group.
     let _ = rustix::process::setsid();
     rustix::process::umask(Mode::from_bits_truncate(0o077));
     let place = Place::of_environment()?;
@@ -112,10 +113,13 @@ fn start() -> Result<(), Box<dyn std::error::Error>> {
         let left = directory.names().unwrap_or_default();
         let sockets = directory.path().to_owned();
         tokio::task::spawn_local(async move { end_masters(&sockets, left).await });
-        mux.run(listener).await;
-        mux.hosts.close().await;
-        let _ = directory.remove_file(MUX_SOCKET);
+        mux.run(&listener).await;
         mux.save();
+        // Until here whoever comes finds us, goes away empty, and comes again: behind it the socket
+        // is the next one's.
+        let _ = directory.remove_file(MUX_SOCKET);
+        drop(listener);
+        mux.hosts.close().await;
         Ok::<(), Box<dyn std::error::Error>>(())
     })
 }
@@ -174,7 +178,7 @@ impl Mux {
         })
     }
 
-    async fn run(self: &Rc<Self>, listener: UnixListener) {
+    async fn run(self: &Rc<Self>, listener: &UnixListener) {
         let hosts = self.hosts.clone();
         tokio::task::spawn_local(async move { hosts.sweep().await });
         let mut terminate =

@@ -92,7 +92,9 @@ impl ConnectError {
                 "a firewall may drop the packets; -o ConnectTimeout=SECONDS waits longer".into()
             }
             Kind::Negotiation { .. } => {
-                "-o KexAlgorithms=, Ciphers=, MACs= or HostKeyAlgorithms= can allow more".into()
+                "-o KexAlgorithms=, Ciphers=, MACs= or HostKeyAlgorithms= can allow more; \
+                 --transport openssh has all that the ssh here has"
+                    .into()
             }
             Kind::HostKey(HostKeyError::Changed { host, file, .. }) => format!(
                 "if the change is expected, remove the old key: ssh-keygen -f {} -R '{host}'",

@@ -45,6 +45,8 @@ messages! {
 pub struct Surroundings {
     /// `SSH_AUTH_SOCK`.
     pub agent_socket: Option<String>,
+    /// `KRB5CCNAME`.
+    pub kerberos_cache: Option<String>,
     /// Whether somebody can be asked.
     pub interactive: bool,
 }

@@ -59,11 +59,10 @@ fn of_line(line: &str, words: &Words, asking: Asking, timeout: u64) -> Option<Fo
     if let Some((who, allowed)) = text.split_once(": Permission denied (") {
         let allowed = allowed.trim_end_matches(['.', ')']).split(',');
         let refused = refused(words, asking, allowed.map(str::to_owned).collect(), None);
-        let host = who.rsplit_once('@').map(|(_, host)| host.to_owned());
-        return Some((
-            host.filter(|it| *it != words.address).map(|it| (it, 22)),
-            refused,
-        ));
+        // Another host than ours is a jump host.
+        let host = who.rsplit_once('@').map_or(who, |(_, host)| host);
+        let dialled = (words.dialled.0 == host).then(|| words.dialled.clone());
+        return Some((dialled, refused));
     }
     let kind = if text.contains("Too many authentication failures") {
         refused(words, asking, Vec::new(), Some(text.to_owned()))

@@ -19,6 +19,8 @@ pub(super) struct Words {
     /// `SHA256:…` of the key the host presented.
     pub(super) fingerprint: String,
     pub(super) address: String,
+    /// The host that was dialled last, by name, and its port: a jump host, where there is one.
+    pub(super) dialled: (String, u16),
     /// The keys and methods tried.
     pub(super) tried: Vec<String>,
     /// Everything that is not there for debugging.
@@ -46,12 +48,7 @@ impl Words {
         } else if let Some(cipher) = behind(fact, "kex: server->client cipher: ") {
             first_word(cipher).clone_into(&mut description.cipher);
         } else if let Some(to) = fact.strip_prefix("Connecting to ") {
-            let address = to
-                .split_once('[')
-                .and_then(|(_, rest)| rest.split_once(']'));
-            address
-                .map_or("", |(it, _)| it)
-                .clone_into(&mut self.address);
+            self.dials(to);
         } else if let Some(key) = fact.strip_prefix("Offering public key: ") {
             self.tried.push(format!("publickey {key}"));
         } else if let Some(method) = fact.strip_prefix("Next authentication method: ")
@@ -59,6 +56,15 @@ impl Words {
         {
             self.tried.push(method.to_owned());
         }
+    }
+
+    /// `HOST [ADDRESS] port PORT.`
+    fn dials(&mut self, to: &str) {
+        let (host, rest) = to.split_once(" [").unwrap_or((to, ""));
+        let (address, port) = rest.split_once("] port ").unwrap_or((rest, ""));
+        address.clone_into(&mut self.address);
+        let port = port.trim_end_matches('.').parse().unwrap_or(22);
+        self.dialled = (host.to_owned(), port);
     }
 
     fn complain(&mut self, line: &str) {
