@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use outlast_tests::pty::{self, OnPty};
-use outlast_tests::{ClientMachine, Running, Sshd, process};
+use outlast_tests::{ClientMachine, Gate, Running, Sshd, process};
 
 use crate::stage::{Stage, bad_usage, command, one_error, run};
 
@@ -146,23 +146,26 @@ fn a_notice_is_shown_and_a_question_of_yes_or_no_is_asked() {
     let address = sshd.address();
     // A proxy command has the environment of its ssh.
     let proxy = machine.home().join("proxy");
-    let script = format!(
-        "#!/bin/bash\nSSH_ASKPASS_PROMPT=none $SSH_ASKPASS 'Touch the token now' & told=$!\n\
-         SSH_ASKPASS_PROMPT=confirm $SSH_ASKPASS 'Was it touched?' || exit 1\n\
-         kill $told; wait $told; exec 3<>/dev/tcp/{}/{}; cat <&3 & cat >&3",
-        address.ip(),
-        address.port()
-    );
-    fs::write(&proxy, script).unwrap();
-    fs::set_permissions(&proxy, fs::Permissions::from_mode(0o755)).unwrap();
     machine.configure(&format!(
         "Host server\n  ProxyCommand {}\n",
         proxy.display()
     ));
     for (answer, code) in [("no", 255), ("yes", 0)] {
+        let seen = Gate::new();
+        let script = format!(
+            "#!/bin/bash\nSSH_ASKPASS_PROMPT=none $SSH_ASKPASS 'Touch the token now' & told=$!\n\
+             read -r _ <{}\nSSH_ASKPASS_PROMPT=confirm $SSH_ASKPASS 'Was it touched?' || exit 1\n\
+             kill $told; wait $told; exec 3<>/dev/tcp/{}/{}; cat <&3 & cat >&3",
+            seen.word(),
+            address.ip(),
+            address.port()
+        );
+        fs::write(&proxy, script).unwrap();
+        fs::set_permissions(&proxy, fs::Permissions::from_mode(0o755)).unwrap();
         let terminal = machine.on_pty(&["new", "server", "-n", "job"]);
+        terminal.expect("server: Touch the token now");
+        seen.open();
         terminal
-            .expect("server: Touch the token now")
             .expect("server: Was it touched?")
             .expect("(yes/no)?")
             .send(answer)
