@@ -27,6 +27,7 @@ mod lending;
 mod listing;
 mod logins;
 mod mux;
+mod openssh;
 mod output;
 mod packaging;
 mod prompts;

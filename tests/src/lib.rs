@@ -45,6 +45,7 @@ pub mod running;
 pub mod sshd;
 pub mod stream;
 pub mod transcript;
+pub mod transport;
 pub mod usage;
 pub mod watermark;
 

@@ -7,6 +7,7 @@ mod invoke;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use outlast_protocol::control::target::Transport;
 use outlast_protocol::id::InstanceId;
 use outlast_protocol::session::{Buffering, IdleTimeout};
 
@@ -87,9 +88,9 @@ pub enum Verb {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print help for a verb, or `exit-codes`
+    /// Print help for a verb, or for `exit-codes` or `config`
     Help {
-        /// A verb, or `exit-codes`
+        /// A verb, or `exit-codes` or `config`
         topic: Option<String>,
     },
 }
@@ -124,6 +125,27 @@ pub struct SshArgs {
     /// Option in the form of ssh_config, e.g. -o ConnectTimeout=5; repeatable
     #[arg(short = 'o', long = "option", value_name = "KEY=VALUE")]
     pub option: Vec<String>,
+    /// What opens the connection: `native`, or `openssh` for the system's ssh
+    /// [default: as config.toml says, else native]
+    #[arg(long, value_name = "TRANSPORT")]
+    pub transport: Option<Opener>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Opener {
+    /// SSH of outlast's own
+    Native,
+    /// The system's ssh: for GSSAPI, PKCS#11, and whatever else only it can do
+    Openssh,
+}
+
+impl From<Opener> for Transport {
+    fn from(opener: Opener) -> Self {
+        match opener {
+            Opener::Native => Self::Native,
+            Opener::Openssh => Self::OpenSsh,
+        }
+    }
 }
 
 impl SshArgs {

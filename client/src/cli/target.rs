@@ -3,19 +3,35 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use outlast_protocol::control::target::Target;
+use outlast_protocol::control::target::{Target, Transport};
 use outlast_protocol::control::to_mux::Surroundings;
 use uuid::Uuid;
 
+use super::Client;
 use super::args::SshArgs;
 use super::asker::can_ask;
 use super::error::Error;
+use crate::config::Config;
+use crate::ssh::Destination;
 
 /// The hosts typed, each once, with how to reach them.
-pub(super) fn targets(hosts: &[String], ssh: &SshArgs) -> Result<Vec<Target>, Error> {
+pub(super) fn targets(
+    client: &Client,
+    hosts: &[String],
+    ssh: &SshArgs,
+) -> Result<Vec<Target>, Error> {
+    all(hosts, ssh, &Config::load(client.place.config())?)
+}
+
+/// One host with how to reach it.
+pub(super) fn target(client: &Client, host: &str, ssh: &SshArgs) -> Result<Target, Error> {
+    one(host, ssh, &Config::load(client.place.config())?)
+}
+
+fn all(hosts: &[String], ssh: &SshArgs, config: &Config) -> Result<Vec<Target>, Error> {
     let mut targets: Vec<Target> = Vec::new();
     for host in hosts {
-        let target = target(host, ssh)?;
+        let target = one(host, ssh, config)?;
         if !targets.contains(&target) {
             targets.push(target);
         }
@@ -23,8 +39,7 @@ pub(super) fn targets(hosts: &[String], ssh: &SshArgs) -> Result<Vec<Target>, Er
     Ok(targets)
 }
 
-/// One host with how to reach it.
-pub(super) fn target(host: &str, ssh: &SshArgs) -> Result<Target, Error> {
+fn one(host: &str, ssh: &SshArgs, config: &Config) -> Result<Target, Error> {
     if host.is_empty() || host.starts_with('-') || host.chars().any(|c| c.is_control() || c == ' ')
     {
         return Err(Error::usage(
@@ -53,7 +68,19 @@ pub(super) fn target(host: &str, ssh: &SshArgs) -> Result<Target, Error> {
             None => None,
         },
         options: ssh.options(),
+        transport: transport(host, ssh, config),
     })
+}
+
+/// This computer is reached without SSH, whatever is said.
+fn transport(host: &str, ssh: &SshArgs, config: &Config) -> Transport {
+    if host == Target::LOCAL {
+        return Transport::Native;
+    }
+    let named = host.parse::<Destination>().ok();
+    let configured = named.and_then(|named| config.transport(&named.host));
+    let chosen = ssh.transport.map(Transport::from).or(configured);
+    chosen.unwrap_or_default()
 }
 
 /// The mux works in another directory: what it opens for us must not depend on ours.
@@ -128,7 +155,7 @@ mod tests {
     #[test]
     fn a_host_typed_twice_is_one() {
         let hosts = ["a", "b", "a"].map(str::to_owned);
-        let targets = targets(&hosts, &SshArgs::default()).unwrap();
+        let targets = all(&hosts, &SshArgs::default(), &Config::default()).unwrap();
         let names: Vec<_> = targets.iter().map(|t| t.destination.as_str()).collect();
         assert_eq!(names, ["a", "b"]);
     }
@@ -149,11 +176,12 @@ mod tests {
             config_file: Some("none".into()),
             ..SshArgs::default()
         };
-        let made = target("h", &ssh).unwrap();
+        let made = one("h", &ssh, &Config::default()).unwrap();
         assert!(made.identity_files[0].starts_with('/'));
         assert_eq!(made.config_file.as_deref(), Some("none"));
         ssh.option = vec!["Port".into()];
-        assert!(target("h", &ssh).is_err());
-        assert!(target("-oProxyCommand=x", &SshArgs::default()).is_err());
+        assert!(one("h", &ssh, &Config::default()).is_err());
+        let no_host = "-oProxyCommand=x";
+        assert!(one(no_host, &SshArgs::default(), &Config::default()).is_err());
     }
 }

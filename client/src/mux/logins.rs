@@ -7,12 +7,16 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
 
+use outlast_protocol::control::target::Target;
+use outlast_protocol::control::to_mux::Surroundings;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::failure::Failure;
 use super::turns::Turns;
-use crate::ssh::{HostConfig, Proxy};
+use crate::ssh::{HostConfig, Plan, Proxy};
 
 /// Where, as whom, by which way and with what: two logins that are equal have the same outcome.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,18 +25,28 @@ struct Login(String);
 impl Login {
     fn of(config: &HostConfig) -> Self {
         let mut config = config.clone();
-        // The name that was typed, and where a setting stands, make no difference.
-        config.original_host.clear();
-        config.ignored.clear();
-        config.settings.clear();
         if let Proxy::Jump(chain) = &mut config.proxy {
-            for hop in chain {
-                hop.original_host.clear();
-                hop.ignored.clear();
-                hop.settings.clear();
-            }
+            chain.iter_mut().for_each(forget_names);
         }
+        forget_names(&mut config);
         Self(format!("{config:?}"))
+    }
+
+    /// By the system's `ssh`, whose reading of its files is its own.
+    fn by_ssh(target: &Target, surroundings: &Surroundings) -> Self {
+        Self(format!("{target:?} {:?}", surroundings.agent_socket))
+    }
+}
+
+/// The name that was typed, where a setting stands, and where the command line was typed make no
+/// difference; the last does where a program finds the way.
+fn forget_names(config: &mut HostConfig) {
+    config.original_host.clear();
+    config.ignored.clear();
+    config.notes.clear();
+    config.settings.clear();
+    if !matches!(config.proxy, Proxy::Command(_)) {
+        Arc::make_mut(&mut config.surroundings).directory = PathBuf::new();
     }
 }
 
@@ -75,6 +89,22 @@ impl Logins {
         let hops: Vec<Hop> = hops
             .map(|hop| (hop.host.clone(), hop.port, Login::of(hop)))
             .collect();
+        self.take_turns(hops, run).await
+    }
+
+    /// The same where the system's `ssh` logs in.
+    pub(super) async fn begin_by_ssh(
+        &self,
+        plan: &Plan,
+        target: &Target,
+        surroundings: &Surroundings,
+    ) -> Result<Trying<'_>, Failure> {
+        let login = Login::by_ssh(target, surroundings);
+        let hops = vec![(plan.host.clone(), plan.port, login)];
+        self.take_turns(hops, surroundings.run).await
+    }
+
+    async fn take_turns(&self, hops: Vec<Hop>, run: u64) -> Result<Trying<'_>, Failure> {
         // In one order for all, so that nobody waits for who waits for them.
         let unproven: BTreeSet<&Login> = hops
             .iter()

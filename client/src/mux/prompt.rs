@@ -117,12 +117,21 @@ fn words(question: &Question<'_>) -> Asked {
             String::new(),
             shown(&format!("Add key {} to agent (yes/no)? ", path.display())),
         ),
+        Question::Verbatim {
+            text, prompt, echo, ..
+        } => {
+            let fields = prompt.iter().map(|prompt| ((*prompt).to_owned(), *echo));
+            ((*text).to_owned(), fields.collect())
+        }
     };
     Asked {
         question: 0,
         text,
         fields,
-        confirm: matches!(question, Question::AddKey { .. }),
+        confirm: matches!(
+            question,
+            Question::AddKey { .. } | Question::Verbatim { confirm: true, .. }
+        ),
     }
 }
 

@@ -94,8 +94,8 @@ impl ConnectError {
                 "a firewall may drop the packets; -o ConnectTimeout=SECONDS waits longer".into()
             }
             Kind::Negotiation { .. } => {
-                "-o KexAlgorithms=, Ciphers=, MACs= or HostKeyAlgorithms= can allow more; the \
-                 system's ssh (transport \"openssh\") may have what is missing here"
+                "-o KexAlgorithms=, Ciphers=, MACs= or HostKeyAlgorithms= can allow more; \
+                 --transport openssh has all that the ssh here has"
                     .into()
             }
             Kind::HostKey(HostKeyError::Changed { host, file, .. }) => format!(

@@ -46,6 +46,17 @@ pub enum Question<'a> {
     },
     /// Whether the agent may have the key. Answered by [`Answer::Yes`] or [`Answer::No`].
     AddKey { path: &'a Path },
+    /// In words of the system's `ssh`. Answered by [`Answer::Texts`].
+    Verbatim {
+        /// What comes before the line to type in.
+        text: &'a str,
+        /// The begin of that line; none where there is nothing to type.
+        prompt: Option<&'a str>,
+        /// Whether what is typed may be shown.
+        echo: bool,
+        /// It is to be confirmed, and nothing else.
+        confirm: bool,
+    },
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -31,6 +31,7 @@ messages! {
         0x0c Watch,
         0x0d Enter,
         0x0e Examine,
+        0x0f Askpass,
         0x10 Stdin bulk,
         0x11 StdinEnd,
         0x12 Consumed,
@@ -280,6 +281,28 @@ pub struct MuxStatus;
 /// Ends the mux. Sessions are left running, disconnected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MuxStop;
+
+/// Asks the user on behalf of an ssh that the mux started: said by its `SSH_ASKPASS` program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Askpass {
+    /// For whom, as the mux has told the ssh in its environment.
+    pub token: String,
+    /// What is wanted of the user.
+    pub kind: AskpassKind,
+    /// The words of ssh; may be several lines.
+    pub text: String,
+}
+
+/// What an `SSH_ASKPASS` program is to do, as ssh says in `SSH_ASKPASS_PROMPT`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AskpassKind {
+    /// Have a line typed.
+    Line,
+    /// Have it confirmed: yes or no.
+    Confirm,
+    /// Only show it, for as long as the program lives.
+    Notice,
+}
 
 /// Standard input of the command of this connection. The body is the bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

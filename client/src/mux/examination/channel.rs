@@ -3,8 +3,8 @@
 use outlast_protocol::finding::{Finding, Verdict};
 
 use super::{Layer, bad};
+use crate::mux::carrier::{FALLBACK, SUBSYSTEM};
 use crate::mux::failure::Failure;
-use crate::mux::hosts::{FALLBACK, SUBSYSTEM};
 use crate::mux::transport::Opened;
 use crate::mux::waking::Waking;
 use crate::mux::wire::{Unmet, Wire, greeting};

@@ -53,6 +53,8 @@ pub enum ConfigError {
     Refused { reason: String, location: Location },
     #[error("{location}: `{what}` needs the ssh program, which is not on PATH")]
     NeedsOpenSsh { what: String, location: Location },
+    #[error("the transport `openssh` needs the ssh program, which is not on PATH")]
+    NoOpenSsh,
     #[error("`ssh -G {host}` failed: {detail}")]
     OpenSsh { host: String, detail: String },
     #[error("the jump hosts of `{host}` lead back to it")]
@@ -108,6 +110,7 @@ impl ConfigError {
             | Self::Expansion { .. } => true,
             Self::Unreadable { .. }
             | Self::Refused { .. }
+            | Self::NoOpenSsh
             | Self::OpenSsh { .. }
             | Self::JumpLoop { .. } => false,
         }

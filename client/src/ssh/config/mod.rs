@@ -31,6 +31,7 @@ pub use host_config::{
 };
 pub(super) use known_hosts_command::LATER;
 pub(super) use matching::existing;
+pub(super) use openssh::arguments;
 pub(super) use pattern::matches_list;
 pub(crate) use pattern::matches_pattern;
 pub use values::IgnoredOption;

@@ -147,7 +147,7 @@ fn failed(host: &str, detail: impl Into<String>) -> ConfigError {
 }
 
 /// What ssh is called with to reach that destination.
-fn arguments(destination: &Destination, options: &SshOptions) -> Vec<String> {
+pub(in crate::ssh) fn arguments(destination: &Destination, options: &SshOptions) -> Vec<String> {
     let mut arguments = Vec::new();
     let mut with = |option: &str, value: String| arguments.extend([option.to_owned(), value]);
     if let Some(file) = &options.config_file {
