@@ -119,6 +119,55 @@ fn a_sound_computer_is_sound_in_every_layer() {
     assert!(text.lines().all(|line| line.starts_with("ok ")), "{text}");
 }
 
+/// What lies before the connection is ssh's own affair.
+#[test]
+fn by_the_systems_ssh_the_way_is_the_one_ssh_takes() {
+    let by_ssh = |sshd: &Sshd| {
+        let machine = ClientMachine::knowing("server", sshd);
+        machine.set_transport("openssh");
+        machine
+    };
+    let sshd = quiet().start();
+    let machine = by_ssh(&sshd);
+    let examined = Examined::of(&machine, &["server"], 0);
+    let layers: Vec<_> = examined
+        .findings
+        .iter()
+        .map(|it| it["layer"].as_str().unwrap())
+        .take(8)
+        .collect();
+    let first = [
+        "configuration",
+        "key-exchange",
+        "host-key",
+        "authentication",
+        "channel",
+        "subsystem",
+        "login",
+        "version",
+    ];
+    assert_eq!(layers, first, "{}", examined.shown);
+    assert_eq!(examined.bad(), [""; 0], "{}", examined.shown);
+    examined.says("configuration", "good", "by the system's ssh");
+    examined.says("key-exchange", "good", "OpenSSH");
+    examined.says("subsystem", "good", "started the subsystem");
+    examined.says("durability", "good", "");
+    sshd.wait_nothing_left();
+    let by_name = quiet().subsystem(Subsystem::OnlyInPath).start();
+    let examined = Examined::of(&by_ssh(&by_name), &["server"], 0);
+    examined.says("subsystem", "doubtful", "run as a command");
+    let full = quiet().max_sessions(0).start();
+    let examined = Examined::of(&by_ssh(&full), &["server"], 255);
+    examined.stops_at("channel", "refuses another channel");
+    let machine = ClientMachine::new();
+    machine.set_transport("openssh");
+    machine.host("server", &sshd).unauthorized().add();
+    let examined = Examined::of(&machine, &["server"], 255);
+    examined.stops_at("authentication", "tried: ");
+    let examined = Examined::of(&machine, &["no-such-host.invalid"], 255);
+    examined.stops_at("name", "no-such-host.invalid");
+}
+
 #[test]
 fn this_computer_has_no_connection_to_examine() {
     let machine = ClientMachine::new();

@@ -330,6 +330,8 @@ fn both_ways_of_reading_lead_to_the_same_host_in_the_same_way() {
                 &mut config.ciphers,
                 &mut config.macs,
                 &mut config.host_key_algorithms,
+                &mut config.pubkey_accepted_algorithms,
+                &mut config.ca_signature_algorithms,
             ] {
                 *list = None;
             }

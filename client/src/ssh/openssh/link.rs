@@ -65,6 +65,8 @@ pub struct MasterLink {
     /// Read already.
     first: Vec<u8>,
     ending: Ending,
+    /// The command is run, in place of the subsystem.
+    in_place: bool,
     /// Behind the end of the stream: what waits for the end of its ssh.
     last: Last,
     /// Its drop tells the task that nobody reads any more.
@@ -120,6 +122,7 @@ impl MasterLink {
             stream: UnixStream::from_std(ours)?,
             first: Vec::new(),
             ending,
+            in_place: false,
             last: Last::NotYet,
             _alive: alive,
         };
@@ -160,6 +163,16 @@ impl MasterLink {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// The same, `in_place` or not.
+    pub(super) fn with(self, in_place: bool) -> Self {
+        Self { in_place, ..self }
+    }
+
+    /// Whether there was no subsystem, and the command runs in its place.
+    pub fn is_in_place(&self) -> bool {
+        self.in_place
     }
 
     /// What the other end says besides its output, for when the link itself is elsewhere.

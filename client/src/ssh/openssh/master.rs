@@ -139,14 +139,16 @@ impl Master {
     /// Opens a channel and asks for the subsystem; where there is none, runs the command instead.
     pub async fn open_link(&self, subsystem: &str, command: &str) -> Result<MasterLink, OpenError> {
         let host = || self.host.clone();
-        for words in [&["-s", subsystem][..], &[command]] {
+        for (in_place, words) in [(false, &["-s", subsystem][..]), (true, &[command])] {
             match self.start(words).await? {
                 Opened::Link(link) => {
                     self.fresh.set(false);
-                    return Ok(link);
+                    return Ok(link.with(in_place));
                 }
                 Opened::Refused => {}
-                Opened::Silent(link) if self.fresh.get() => return Ok(link),
+                Opened::Silent(link) if self.fresh.get() => {
+                    return Ok(link.with(in_place));
+                }
                 Opened::Silent(_) => return Err(OpenError::TimedOut { host: host() }),
                 Opened::ChannelRefused(reason) => {
                     let host = host();
