@@ -552,7 +552,7 @@ fn what_is_left_out_is_named() {
     assert_eq!(ignored, expected);
     let said = resolved.ignored[1].to_string();
     assert!(said.contains("config line 4: gssapiauthentication has no effect here"));
-    assert!(said.contains("transport \"openssh\""), "{said}");
+    assert!(said.contains("--transport openssh"), "{said}");
 }
 
 /// An environment where no `ssh` is found.

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use outlast_protocol::control::to_cli::Question;
 use outlast_protocol::secret::Secret;
@@ -16,6 +16,10 @@ use crate::output::clean;
 
 /// The terminal with echo turned off and how it was before, for whoever ends the program.
 static SILENCED: Mutex<Option<(File, Termios)>> = Mutex::new(None);
+
+/// Whose question is on the terminal: one that is withdrawn has to have put back what it found there
+/// before the next one looks.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// Whether there is a terminal, and we are in its foreground: what runs in the background must not
 /// take the keys of what is in front.
@@ -35,6 +39,7 @@ pub(super) fn ask(
     question: &Question,
     withdrawn: &OwnedFd,
 ) -> io::Result<Vec<Secret>> {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut terminal = open()?;
     if !question.text.is_empty() {
         writeln!(terminal, "{computer}: {}", question.text)?;

@@ -28,7 +28,7 @@ impl std::fmt::Display for IgnoredOption {
             line => write!(f, "{file} line {line}: {name} has no effect here")?,
         }
         match self.needs_system_ssh {
-            true => f.write_str("; it needs the system's ssh (transport \"openssh\")"),
+            true => f.write_str("; it needs the system's ssh (--transport openssh)"),
             false => Ok(()),
         }
     }
