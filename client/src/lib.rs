@@ -1,6 +1,7 @@
 //! The client of Outlast: the command line and the mux behind it.
 
 pub mod cli;
+pub mod config;
 pub mod control;
 pub mod mux;
 pub mod output;

@@ -29,4 +29,5 @@ pub mod link;
 pub mod message;
 pub mod outcome;
 pub mod record;
+pub mod secret;
 pub mod session;

@@ -38,6 +38,11 @@ impl Examined {
         Self::of(&ClientMachine::knowing("server", sshd), &["server"], 255)
     }
 
+    fn layers(&self) -> Vec<&str> {
+        let findings = self.findings.iter();
+        findings.map(|it| it["layer"].as_str().unwrap()).collect()
+    }
+
     #[track_caller]
     fn layer(&self, name: &str) -> &Value {
         let found = self.findings.iter().find(|it| it["layer"] == name);
@@ -79,11 +84,6 @@ fn a_sound_computer_is_sound_in_every_layer() {
     let sshd = quiet().start();
     let machine = ClientMachine::knowing("server", &sshd);
     let examined = Examined::of(&machine, &["server"], 0);
-    let layers: Vec<_> = examined
-        .findings
-        .iter()
-        .map(|it| it["layer"].as_str().unwrap())
-        .collect();
     let all = [
         "configuration",
         "name",
@@ -104,7 +104,7 @@ fn a_sound_computer_is_sound_in_every_layer() {
         "durability",
         "capacity",
     ];
-    assert_eq!(layers, all);
+    assert_eq!(examined.layers(), all);
     for finding in &examined.findings {
         assert_eq!(finding["verdict"], "good", "{finding}");
     }
@@ -117,6 +117,49 @@ fn a_sound_computer_is_sound_in_every_layer() {
     let text = shown.success().stdout_text();
     assert_eq!(text.lines().count(), all.len(), "{text}");
     assert!(text.lines().all(|line| line.starts_with("ok ")), "{text}");
+}
+
+/// What lies before the connection is ssh's own affair.
+#[test]
+fn by_the_systems_ssh_the_way_is_the_one_ssh_takes() {
+    let by_ssh = |sshd: &Sshd| {
+        let machine = ClientMachine::knowing("server", sshd);
+        machine.set_transport("openssh");
+        machine
+    };
+    let sshd = quiet().start();
+    let machine = by_ssh(&sshd);
+    let examined = Examined::of(&machine, &["server"], 0);
+    let first = [
+        "configuration",
+        "key-exchange",
+        "host-key",
+        "authentication",
+        "channel",
+        "subsystem",
+        "login",
+        "version",
+    ];
+    assert_eq!(examined.layers()[..8], first, "{}", examined.shown);
+    assert_eq!(examined.bad(), [""; 0], "{}", examined.shown);
+    examined.says("configuration", "good", "by the system's ssh");
+    examined.says("key-exchange", "good", "OpenSSH");
+    examined.says("subsystem", "good", "started the subsystem");
+    examined.says("durability", "good", "");
+    sshd.wait_nothing_left();
+    let by_name = quiet().subsystem(Subsystem::OnlyInPath).start();
+    let examined = Examined::of(&by_ssh(&by_name), &["server"], 0);
+    examined.says("subsystem", "doubtful", "run as a command");
+    let full = quiet().max_sessions(0).start();
+    let examined = Examined::of(&by_ssh(&full), &["server"], 255);
+    examined.stops_at("channel", "refuses another channel");
+    let machine = ClientMachine::new();
+    machine.set_transport("openssh");
+    machine.host("server", &sshd).unauthorized().add();
+    let examined = Examined::of(&machine, &["server"], 255);
+    examined.stops_at("authentication", "tried: ");
+    let examined = Examined::of(&machine, &["no-such-host.invalid"], 255);
+    examined.stops_at("name", "no-such-host.invalid");
 }
 
 #[test]

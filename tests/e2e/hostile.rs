@@ -72,7 +72,7 @@ fn clear(path: &Path) {
 fn obstacles_in_the_clients_place_are_named_and_not_used() {
     let sshd = Sshd::start();
     let machine = ClientMachine::knowing("server", &sshd);
-    fs::create_dir(machine.outlast_home()).unwrap();
+    fs::create_dir_all(machine.outlast_home()).unwrap();
     let state = machine.outlast_home().join("state");
     for (what, put, says) in obstacles() {
         put(&state);

@@ -10,13 +10,13 @@ use outlast_tests::Running;
 use crate::stage::{Stage, command, one_error, run};
 
 /// A real agent with one key.
-struct Agent {
+pub(crate) struct Agent {
     process: Child,
     directory: tempfile::TempDir,
 }
 
 impl Agent {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("agent");
         let mut process = Command::new("ssh-agent")
@@ -44,7 +44,7 @@ impl Agent {
         Self { process, directory }
     }
 
-    fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.directory.path().join("agent")
     }
 }

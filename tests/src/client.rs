@@ -19,6 +19,7 @@ use crate::process;
 use crate::pty::OnPty;
 use crate::running::Running;
 use crate::sshd::Sshd;
+use crate::transport;
 
 /// `HOME` and `OUTLAST_HOME` are its own, so two values on one computer are two machines to
 /// Outlast. The mux is stopped, and whatever is left of it killed, on drop.
@@ -49,6 +50,9 @@ impl ClientMachine {
             .unwrap();
         generate_key(&machine.identity());
         machine.append(".ssh/known_hosts", "");
+        if transport::is_openssh() {
+            machine.set_transport("openssh");
+        }
         machine.configure(&format!(
             "IdentityFile {}\nIdentitiesOnly yes\nUserKnownHostsFile {}\n\
              GlobalKnownHostsFile /dev/null\nUser {}\n",
@@ -57,6 +61,19 @@ impl ClientMachine {
             machine.account.name,
         ));
         machine
+    }
+
+    /// Has everything reached by that transport unless a test says otherwise.
+    pub fn set_transport(&self, transport: &str) {
+        fs::create_dir_all(self.outlast_home()).unwrap();
+        let section = format!("[host.\"*\"]\ntransport = \"{transport}\"\n");
+        fs::write(self.outlast_home().join("config.toml"), section).unwrap();
+        transport::redirect_ssh(&self.programs(), &self.config());
+    }
+
+    /// What this machine has before everything else on its PATH.
+    pub fn programs(&self) -> PathBuf {
+        self.home().join("bin")
     }
 
     /// A machine that already knows `sshd` as `alias`.
@@ -128,12 +145,17 @@ impl ClientMachine {
             .env("LOGNAME", &self.account.name)
             .env("USER", &self.account.name)
             .env("SHELL", &self.account.shell)
-            .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
+            .env("PATH", self.path())
             .env("LANG", "C.UTF-8")
             .env("TERM", "xterm-256color")
             .env("OUTLAST_FAILPOINTS", self.failpoints())
             .env("RUST_BACKTRACE", "1");
         command
+    }
+
+    fn path(&self) -> String {
+        const SYSTEM: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
+        format!("{}:{SYSTEM}", self.programs().display())
     }
 
     pub fn home(&self) -> &Path {

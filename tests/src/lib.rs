@@ -48,6 +48,7 @@ pub mod screen;
 pub mod sshd;
 pub mod stream;
 pub mod transcript;
+pub mod transport;
 pub mod usage;
 pub mod watermark;
 

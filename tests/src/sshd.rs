@@ -104,6 +104,14 @@ impl Sshd {
         writeln!(file, "{}", public_key.trim_end()).unwrap();
     }
 
+    /// Accepts these keys and no others; those it accepted before.
+    pub fn replace_authorized(&self, keys: &str) -> String {
+        let path = self.directory.path().join("authorized_keys");
+        let before = fs::read_to_string(&path).unwrap();
+        fs::write(path, keys).unwrap();
+        before
+    }
+
     /// The line of a client that knows this server under `address`.
     pub fn known_hosts_line(&self, address: SocketAddr) -> String {
         let key = fs::read_to_string(self.directory.path().join("host_key.pub")).unwrap();

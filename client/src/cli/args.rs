@@ -7,6 +7,7 @@ mod invoke;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use outlast_protocol::control::target::Transport;
 use outlast_protocol::id::InstanceId;
 use outlast_protocol::session::{Buffering, IdleTimeout};
 
@@ -87,9 +88,9 @@ pub enum Verb {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print help for a verb, or `exit-codes`
+    /// Print help for a verb, or for `exit-codes` or `config`
     Help {
-        /// A verb, or `exit-codes`
+        /// A verb, or `exit-codes` or `config`
         topic: Option<String>,
     },
 }
@@ -109,9 +110,60 @@ pub struct SshArgs {
     /// ssh configuration file instead of ~/.ssh/config; `none` for no file
     #[arg(short = 'F', long = "config-file", value_name = "FILE")]
     pub config_file: Option<PathBuf>,
+    /// Go through these hosts, the first to be connected to first
+    #[arg(short = 'J', long = "jump", value_name = "[USER@]HOST[:PORT],…")]
+    pub jump: Option<String>,
+    /// Use IPv4 addresses only
+    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    pub ipv4: bool,
+    /// Use IPv6 addresses only
+    #[arg(short = '6', long)]
+    pub ipv6: bool,
+    /// Compress what goes over the connection
+    #[arg(short = 'C', long)]
+    pub compression: bool,
     /// Option in the form of ssh_config, e.g. -o ConnectTimeout=5; repeatable
     #[arg(short = 'o', long = "option", value_name = "KEY=VALUE")]
     pub option: Vec<String>,
+    /// What opens the connection: `native`, or `openssh` for the system's ssh
+    /// [default: as config.toml says, else native]
+    #[arg(long, value_name = "TRANSPORT")]
+    pub transport: Option<Opener>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Opener {
+    /// SSH of outlast's own
+    Native,
+    /// The system's ssh: for GSSAPI, PKCS#11, and whatever else only it can do
+    Openssh,
+}
+
+impl From<Opener> for Transport {
+    fn from(opener: Opener) -> Self {
+        match opener {
+            Opener::Native => Self::Native,
+            Opener::Openssh => Self::OpenSsh,
+        }
+    }
+}
+
+impl SshArgs {
+    /// What the options say that have a keyword of ssh_config, in its form.
+    #[must_use]
+    pub fn options(&self) -> Vec<String> {
+        let jump = self.jump.iter().map(|jump| format!("ProxyJump={jump}"));
+        let flags = [
+            (self.ipv4, "AddressFamily=inet"),
+            (self.ipv6, "AddressFamily=inet6"),
+            (self.compression, "Compression=yes"),
+        ];
+        let flags = flags.into_iter().filter(|(is_set, _)| *is_set);
+        let flags = flags.map(|(_, option)| option.to_owned());
+        jump.chain(flags)
+            .chain(self.option.iter().cloned())
+            .collect()
+    }
 }
 
 #[derive(Args, Debug)]
@@ -339,6 +391,24 @@ mod tests {
             Verb::Invoke(args) => Ok(args),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn options_of_ssh_have_their_short_names() {
+        let words = [
+            "outlast", "new", "web", "-J", "a,b", "-6", "-C", "-o", "Port=4",
+        ];
+        let Verb::New(args) = Cli::try_parse_from(words).unwrap().verb else {
+            panic!()
+        };
+        let expected = [
+            "ProxyJump=a,b",
+            "AddressFamily=inet6",
+            "Compression=yes",
+            "Port=4",
+        ];
+        assert_eq!(args.ssh.options(), expected);
+        assert!(Cli::try_parse_from(["outlast", "new", "web", "-4", "-6"]).is_err());
     }
 
     #[test]

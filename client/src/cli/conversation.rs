@@ -51,6 +51,8 @@ pub(super) struct Conversation {
     pub(super) missing: u64,
     /// Whether the mux was lost on the way.
     pub(super) broken: bool,
+    /// Whether the session has the command.
+    pub(super) accepted: bool,
     questioning: Questioning,
     window: Window,
     consumed: Option<Seq>,
@@ -80,6 +82,7 @@ impl Conversation {
             sink,
             input: None,
             tty: None,
+            accepted: false,
             questioning: Questioning::default(),
             wishes: client.interrupts.listen(),
             outcome: None,
@@ -195,7 +198,12 @@ impl Conversation {
                     connection.send(Answer { question, texts }, Bytes::new())?;
                 }
                 // Without a listener nobody can wish for anything any more.
-                Ok(()) = self.wishes.changed() => self.cancel(connection)?,
+                Ok(()) = self.wishes.changed() => {
+                    if self.gives_up() {
+                        return Ok(End::Finished);
+                    }
+                    self.cancel(connection)?;
+                }
             }
         }
     }
@@ -229,6 +237,15 @@ impl Conversation {
             ),
             _ => Ok(End::Finished),
         }
+    }
+
+    /// Ctrl-C at a question about the way to the session: nothing was begun yet.
+    fn gives_up(&mut self) -> bool {
+        let gives_up = !self.accepted && self.questioning.is_asking();
+        if gives_up {
+            self.outcome = Some(Outcome::NeverRan);
+        }
+        gives_up
     }
 
     fn cancel(&mut self, connection: &mut Connection) -> Result<(), Error> {

@@ -31,7 +31,7 @@ pub(super) async fn doctor(client: &Client, args: DoctorArgs) -> Result<u8, Erro
     } else {
         args.hosts
     };
-    let targets = targets(&hosts, &args.ssh)?;
+    let targets = targets(client, &hosts, &args.ssh)?;
     let several = targets.len() > 1;
     // One computer at a time is written, whole.
     let pen = Arc::new(Mutex::new(()));

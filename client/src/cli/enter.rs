@@ -70,7 +70,7 @@ async fn place(client: &Client, args: &EnterArgs) -> Result<Place, Error> {
     let name = match (&args.place, &args.computer_name) {
         (None, computer) => {
             let computer = computer.as_deref().unwrap_or_default();
-            return Ok(Place::Computer(target(computer, &args.ssh)?));
+            return Ok(Place::Computer(target(client, computer, &args.ssh)?));
         }
         (Some(name), Some(computer)) => {
             let selectors = [name.clone()];
@@ -89,7 +89,7 @@ async fn place(client: &Client, args: &EnterArgs) -> Result<Place, Error> {
         let selector = name.clone();
         return Err(Error::UnknownSession { selector });
     }
-    let there = target(name, &args.ssh)?;
+    let there = target(client, name, &args.ssh)?;
     client.output.note(&format!(
         "no session here is `{name}`: a temporary one on the host of that name"
     ));

@@ -11,6 +11,7 @@ use outlast_rendezvous::DirectoryError;
 use outlast_rendezvous::start::ConnectError;
 
 use super::exit;
+use crate::config::ConfigError;
 use crate::place::Homeless;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -62,6 +63,9 @@ pub enum Error {
     /// Our directory is not usable.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
+    /// Our configuration file is not usable.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// We have no directory.
     #[error(transparent)]
     Homeless(#[from] Homeless),
@@ -120,6 +124,7 @@ impl Error {
     pub fn kind(&self) -> FailureKind {
         match self {
             Self::Usage { .. }
+            | Self::Config(_)
             | Self::Name(_)
             | Self::UnknownSession { .. }
             | Self::UnknownSessionThere { .. }
@@ -152,6 +157,7 @@ impl Error {
     pub fn hint(&self) -> String {
         match self {
             Self::Usage { hint, .. } => hint.clone(),
+            Self::Config(error) => error.hint(),
             Self::UnknownSession { .. } => {
                 "`outlast get` lists the sessions known here; `outlast get HOST` looks on a host"
                     .to_owned()

@@ -24,7 +24,7 @@ pub(super) async fn get(client: &Client, args: GetArgs) -> Result<u8, Error> {
         let reply = request(client, "outlast", message).await;
         vec![("outlast".to_owned(), reply)]
     } else {
-        let targets = targets(&args.hosts, &args.ssh)?;
+        let targets = targets(client, &args.hosts, &args.ssh)?;
         each(targets, throttle(args.throttle), |target| {
             let client = client.clone();
             async move {

@@ -5,6 +5,7 @@ use clap::CommandFactory;
 use super::args::Cli;
 use super::error::Error;
 use super::exit;
+use crate::config;
 use crate::output::Output;
 
 /// Prints help for a verb or a topic.
@@ -15,12 +16,13 @@ pub(super) fn help(topic: Option<&str>, output: Output) -> Result<u8, Error> {
     let text = match topic {
         None => command.render_long_help().to_string(),
         Some("exit-codes") => exit::HELP.to_owned(),
+        Some("config") => config::HELP.to_owned(),
         Some(verb) => {
             let found = command.find_subcommand_mut(verb);
             let found = found.ok_or_else(|| {
                 Error::usage(
                     format!("there is no help for `{verb}`"),
-                    "`outlast help` lists the verbs; `outlast help exit-codes` is a topic",
+                    "`outlast help` lists the verbs; `exit-codes` and `config` are topics",
                 )
             })?;
             found.render_long_help().to_string()

@@ -155,7 +155,7 @@ async fn places(client: &Client, args: &InvokeArgs) -> Result<Vec<Where>, Error>
             .map(|session| Where::Session(Box::new(session)))
             .collect());
     }
-    let targets = targets(&args.computer_name, &args.ssh)?;
+    let targets = targets(client, &args.computer_name, &args.ssh)?;
     Ok(targets.into_iter().map(Where::Computer).collect())
 }
 

@@ -4,6 +4,7 @@ mod absence;
 pub mod args;
 mod ask;
 mod asker;
+mod askpass;
 mod choose;
 mod completions;
 mod connect;
@@ -62,6 +63,9 @@ pub struct Client {
 /// Does what the command line says; returns the exit code.
 #[must_use]
 pub fn run() -> i32 {
+    if let Some(question) = askpass::question() {
+        return askpass::askpass(question).into();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => error.exit(),
@@ -102,6 +106,8 @@ fn start(cli: Cli, output: Output) -> Result<u8, Error> {
             source,
         })?;
     let code = runtime.block_on(dispatch(cli, output));
+    // A question that was cut short may not have done it yet.
+    asker::restore_terminal();
     // Not a plain drop, which would wait for a thread that reads or writes.
     runtime.shutdown_background();
     code

@@ -39,21 +39,23 @@ pub(super) async fn new(client: &Client, args: NewArgs) -> Result<u8, Error> {
         ));
     }
     let open_timeout = args.open_timeout.milliseconds();
-    let messages = targets(hosts, &args.ssh)?.into_iter().map(|target| New {
-        instance: args
-            .instance_id
-            .unwrap_or_else(|| InstanceId(Uuid::new_v4())),
-        name: name.clone(),
-        configuration: args.configuration.clone(),
-        idle_timeout: args
-            .idle_timeout
-            .unwrap_or(IdleTimeout::Seconds(DEFAULT_IDLE_TIMEOUT)),
-        buffering: args.buffering.into(),
-        open_timeout_ms: open_timeout
-            .and_then(|ms| u32::try_from(ms).ok())
-            .unwrap_or(u32::MAX),
-        ..blank(target)
-    });
+    let messages = targets(client, hosts, &args.ssh)?
+        .into_iter()
+        .map(|target| New {
+            instance: args
+                .instance_id
+                .unwrap_or_else(|| InstanceId(Uuid::new_v4())),
+            name: name.clone(),
+            configuration: args.configuration.clone(),
+            idle_timeout: args
+                .idle_timeout
+                .unwrap_or(IdleTimeout::Seconds(DEFAULT_IDLE_TIMEOUT)),
+            buffering: args.buffering.into(),
+            open_timeout_ms: open_timeout
+                .and_then(|ms| u32::try_from(ms).ok())
+                .unwrap_or(u32::MAX),
+            ..blank(target)
+        });
     // Ids and names are given in the order of the hosts.
     let turn = Arc::new(Mutex::default());
     let replies = each(messages.collect(), throttle(args.throttle), |message| {

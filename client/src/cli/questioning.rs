@@ -7,10 +7,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use outlast_protocol::control::to_cli::Question;
+use outlast_protocol::secret::Secret;
 
 use super::Client;
 
-type Asking = Pin<Box<dyn Future<Output = Option<Vec<String>>> + Send>>;
+type Asking = Pin<Box<dyn Future<Output = Option<Vec<Secret>>> + Send>>;
 
 /// The question that is being asked, and those that wait.
 #[derive(Default)]
@@ -33,13 +34,18 @@ impl Questioning {
         self.questions.push_back((number, Box::pin(asking)));
     }
 
+    /// Whether somebody is being asked.
+    pub(super) fn is_asking(&self) -> bool {
+        !self.questions.is_empty()
+    }
+
     /// Nobody wants that answer any more.
     pub(super) fn over(&mut self, question: u32) {
         self.questions.retain(|(number, _)| *number != question);
     }
 
     /// The next answer; none in it if nobody could be asked. Cancel-safe.
-    pub(super) async fn next(&mut self) -> (u32, Option<Vec<String>>) {
+    pub(super) async fn next(&mut self) -> (u32, Option<Vec<Secret>>) {
         let Some((number, asking)) = self.questions.front_mut() else {
             return std::future::pending().await;
         };

@@ -19,7 +19,7 @@ pub(super) async fn select(
     ssh: &SshArgs,
 ) -> Result<Vec<Session>, Error> {
     if let Some(computer) = computer {
-        let sessions = enumerate(client, target(computer, ssh)?).await?;
+        let sessions = enumerate(client, target(client, computer, ssh)?).await?;
         return choose(selectors, sessions, |selector| Error::UnknownSessionThere {
             selector: selector.to_owned(),
             computer: computer.to_owned(),

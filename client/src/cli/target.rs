@@ -1,18 +1,37 @@
 //! From what the user typed about hosts to what the mux is told.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-use outlast_protocol::control::target::Target;
+use outlast_protocol::control::target::{Target, Transport};
 use outlast_protocol::control::to_mux::Surroundings;
+use uuid::Uuid;
 
+use super::Client;
 use super::args::SshArgs;
+use super::asker::can_ask;
 use super::error::Error;
+use crate::config::Config;
+use crate::ssh::Destination;
 
 /// The hosts typed, each once, with how to reach them.
-pub(super) fn targets(hosts: &[String], ssh: &SshArgs) -> Result<Vec<Target>, Error> {
+pub(super) fn targets(
+    client: &Client,
+    hosts: &[String],
+    ssh: &SshArgs,
+) -> Result<Vec<Target>, Error> {
+    all(hosts, ssh, &Config::load(client.place.config())?)
+}
+
+/// One host with how to reach it.
+pub(super) fn target(client: &Client, host: &str, ssh: &SshArgs) -> Result<Target, Error> {
+    one(host, ssh, &Config::load(client.place.config())?)
+}
+
+fn all(hosts: &[String], ssh: &SshArgs, config: &Config) -> Result<Vec<Target>, Error> {
     let mut targets: Vec<Target> = Vec::new();
     for host in hosts {
-        let target = target(host, ssh)?;
+        let target = one(host, ssh, config)?;
         if !targets.contains(&target) {
             targets.push(target);
         }
@@ -20,8 +39,7 @@ pub(super) fn targets(hosts: &[String], ssh: &SshArgs) -> Result<Vec<Target>, Er
     Ok(targets)
 }
 
-/// One host with how to reach it.
-pub(super) fn target(host: &str, ssh: &SshArgs) -> Result<Target, Error> {
+fn one(host: &str, ssh: &SshArgs, config: &Config) -> Result<Target, Error> {
     if host.is_empty() || host.starts_with('-') || host.chars().any(|c| c.is_control() || c == ' ')
     {
         return Err(Error::usage(
@@ -49,8 +67,20 @@ pub(super) fn target(host: &str, ssh: &SshArgs) -> Result<Target, Error> {
             Some(path) => Some(absolute(path)?),
             None => None,
         },
-        options: ssh.option.clone(),
+        options: ssh.options(),
+        transport: transport(host, ssh, config),
     })
+}
+
+/// This computer is reached without SSH, whatever is said.
+fn transport(host: &str, ssh: &SshArgs, config: &Config) -> Transport {
+    if host == Target::LOCAL {
+        return Transport::Native;
+    }
+    let named = host.parse::<Destination>().ok();
+    let configured = named.and_then(|named| config.transport(&named.host));
+    let chosen = ssh.transport.map(Transport::from).or(configured);
+    chosen.unwrap_or_default()
 }
 
 /// The mux works in another directory: what it opens for us must not depend on ours.
@@ -70,8 +100,41 @@ pub(super) fn surroundings() -> Surroundings {
     let agent = std::env::var("SSH_AUTH_SOCK").ok();
     Surroundings {
         agent_socket: agent.filter(|path| !path.is_empty()),
-        interactive: super::asker::has_terminal(),
+        interactive: can_ask(),
+        environment: bounded(std::env::vars_os()),
+        directory: std::env::current_dir()
+            .ok()
+            .and_then(|directory| directory.into_os_string().into_string().ok())
+            .unwrap_or_default(),
+        run: run(),
     }
+}
+
+/// As much of an environment as goes into one request: the small ones first, for what is big is
+/// a function or a certificate, and no setting.
+fn bounded(
+    variables: impl Iterator<Item = (std::ffi::OsString, std::ffi::OsString)>,
+) -> Vec<(String, String)> {
+    const ROOM: usize = 256 * 1024;
+    let mut kept: Vec<(String, String)> = variables
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let size = |(name, value): &(String, String)| name.len().saturating_add(value.len());
+    kept.sort_by_key(size);
+    let mut taken = 0_usize;
+    kept.retain(|variable| {
+        taken = taken.saturating_add(size(variable)).saturating_add(16);
+        taken <= ROOM
+    });
+    kept.sort();
+    kept
+}
+
+/// The number of this command line.
+fn run() -> u64 {
+    static RUN: OnceLock<u64> = OnceLock::new();
+    // 0 is nobody.
+    *RUN.get_or_init(|| Uuid::new_v4().as_u64_pair().0 | 1)
 }
 
 /// The environment a new session gets: what says how this terminal and its user read text.
@@ -92,9 +155,18 @@ mod tests {
     #[test]
     fn a_host_typed_twice_is_one() {
         let hosts = ["a", "b", "a"].map(str::to_owned);
-        let targets = targets(&hosts, &SshArgs::default()).unwrap();
+        let targets = all(&hosts, &SshArgs::default(), &Config::default()).unwrap();
         let names: Vec<_> = targets.iter().map(|t| t.destination.as_str()).collect();
         assert_eq!(names, ["a", "b"]);
+    }
+
+    #[test]
+    fn of_an_environment_that_is_too_big_the_biggest_stay_behind() {
+        let variables = [("BIG", 300_000), ("B", 3), ("A", 200_000)];
+        let variables = variables.map(|(name, size)| (name.into(), "x".repeat(size).into()));
+        let names: Vec<_> = bounded(variables.into_iter()).into_iter().collect();
+        let names: Vec<_> = names.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["A", "B"]);
     }
 
     #[test]
@@ -104,11 +176,12 @@ mod tests {
             config_file: Some("none".into()),
             ..SshArgs::default()
         };
-        let made = target("h", &ssh).unwrap();
+        let made = one("h", &ssh, &Config::default()).unwrap();
         assert!(made.identity_files[0].starts_with('/'));
         assert_eq!(made.config_file.as_deref(), Some("none"));
         ssh.option = vec!["Port".into()];
-        assert!(target("h", &ssh).is_err());
-        assert!(target("-oProxyCommand=x", &SshArgs::default()).is_err());
+        assert!(one("h", &ssh, &Config::default()).is_err());
+        let no_host = "-oProxyCommand=x";
+        assert!(one(no_host, &SshArgs::default(), &Config::default()).is_err());
     }
 }

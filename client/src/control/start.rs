@@ -1,7 +1,6 @@
 //! Starting the mux where none listens.
 
 use std::io::{self, PipeReader, Read};
-use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -27,8 +26,6 @@ pub fn start(directory: &PrivateDirectory) -> io::Result<()> {
         .stdin(Stdio::null())
         .stdout(writer)
         .stderr(directory.append_file(MUX_LOG)?)
-        // Its own group: a Ctrl-C typed here is not meant for it.
-        .process_group(0)
         .current_dir("/")
         // Started from inside a session, it is no part of that.
         .env_remove(outlast_protocol::session::INSTANCE_VARIABLE);

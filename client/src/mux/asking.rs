@@ -10,6 +10,7 @@ use outlast_protocol::control::to_mux::Answer;
 use outlast_protocol::id::InvocationId;
 use outlast_protocol::limits::MAX_ANSWER;
 use outlast_protocol::link::to_client;
+use outlast_protocol::secret::Secret;
 
 use super::caller::Caller;
 use super::held::{Asked, Held, Listening};
@@ -66,6 +67,7 @@ impl Asking {
                     question: number,
                     text,
                     fields: vec![(prompt.to_owned(), false)],
+                    confirm: false,
                 };
                 caller.send(&asks.into(), Bytes::new());
             }
@@ -112,7 +114,10 @@ impl Asking {
 
     /// What the user typed. What the wire does not take is no answer.
     pub(super) fn answered(&mut self, answer: Answer) {
-        let fits = |text: &String| text.len() <= MAX_ANSWER && !text.chars().any(char::is_control);
+        let fits = |text: &Secret| {
+            let text = text.reveal();
+            text.len() <= MAX_ANSWER && !text.chars().any(char::is_control)
+        };
         if let Some(question) = self.open.get(&answer.question) {
             let text = answer.texts.and_then(|texts| texts.into_iter().next());
             self.listening.answer(*question, text.filter(fits));
@@ -183,7 +188,7 @@ mod tests {
         }
 
         /// The answer on its way to the host.
-        fn answer(&self) -> Option<Option<String>> {
+        fn answer(&self) -> Option<Option<Secret>> {
             match self.held.poll_message()?.0 {
                 outlast_protocol::link::to_host::ToHost::Answer(answer) => Some(answer.text),
                 other => panic!("expected Answer, got {}", other.name()),
@@ -194,7 +199,7 @@ mod tests {
     fn typed(question: u32, text: &str) -> Answer {
         Answer {
             question,
-            texts: Some(vec![text.to_owned()]),
+            texts: Some(vec![text.into()]),
         }
     }
 
@@ -214,7 +219,7 @@ mod tests {
             .answered(typed(question.question + 1, "not asked"));
         assert_eq!(line.answer(), None);
         line.asking.answered(typed(question.question, "geheim"));
-        assert_eq!(line.answer(), Some(Some("geheim".to_owned())));
+        assert_eq!(line.answer(), Some(Some("geheim".into())));
     }
 
     #[tokio::test]

@@ -1,6 +1,5 @@
 //! The command line at the other end of a control connection.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::rc::Rc;
@@ -12,6 +11,7 @@ use outlast_protocol::control::to_mux::ToMux;
 use outlast_protocol::id::InstanceId;
 use outlast_protocol::limits::STDIN_WINDOW;
 use tokio::net::UnixStream;
+use tokio::sync::mpsc;
 
 use super::failure::Failure;
 use super::prompt::{Broker, Pending};
@@ -163,17 +163,20 @@ impl Caller {
         F: Future<Output = Result<T, Failure>>,
     {
         let (broker, mut questions) = Broker::new();
-        let notices = Rc::new(RefCell::new(Vec::new()));
-        let noted = notices.clone();
-        let notice: Rc<dyn Fn(String)> = Rc::new(move |text| noted.borrow_mut().push(text));
+        let (noted, mut notices) = mpsc::unbounded_channel();
+        let notice: Rc<dyn Fn(String)> = Rc::new(move |text| {
+            // Who asked is gone: nobody is left to be told.
+            let _ = noted.send(text);
+        });
         let work = work(Rc::new(broker), notice);
         tokio::pin!(work);
         let mut waiting: Option<Pending> = None;
         let result = loop {
-            for text in notices.take() {
-                self.send(&ToCli::Notice(Notice { text }), Bytes::new());
-            }
             tokio::select! {
+                biased;
+                Some(text) = notices.recv() => {
+                    self.send(&ToCli::Notice(Notice { text }), Bytes::new());
+                }
                 result = &mut work => break result,
                 Some(pending) = questions.recv(), if waiting.is_none() => {
                     let mut question = pending.question.clone();
@@ -196,7 +199,7 @@ impl Caller {
                 },
             }
         };
-        for text in notices.take() {
+        while let Ok(text) = notices.try_recv() {
             self.send(&ToCli::Notice(Notice { text }), Bytes::new());
         }
         Ok(result?)

@@ -84,11 +84,11 @@ async fn attach(mux: &Rc<Mux>, caller: &mut Caller, request: &Enter) -> Result<R
     Ok(held)
 }
 
-fn visit(request: &Enter) -> Submit {
+fn visit(request: &Enter, agent: bool) -> Submit {
     Submit {
         stdin: true,
         terminal: Some(request.size),
-        agent: request.agent,
+        agent,
         wait: request.wait,
         ..Submit::new(request.invocation, Command::Visit)
     }
@@ -134,11 +134,12 @@ impl<'a> Screen<'a> {
         let visitor = (request.mode != AttachMode::ReadOnly).then(|| {
             let offset = request.resume.map_or(0, |(_, offset)| offset);
             let (feeding, inputs) = held.feed(request.invocation, offset);
-            let socket = request.surroundings.agent_socket.clone();
-            let socket = socket.filter(|_| request.agent);
+            let terms = held.terms();
+            let socket = terms.agent(&request.surroundings, request.agent);
+            let visit = visit(request, socket.is_some());
             Visitor {
                 _lending: socket.map(|socket| held.lend(socket)),
-                answer: Some(held.submit(visit(request), Bytes::new())),
+                answer: Some(held.submit(visit, Bytes::new())),
                 feeding,
                 inputs,
                 showing: held.show(request.size),

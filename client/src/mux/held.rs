@@ -33,6 +33,7 @@ use self::status::over_by;
 pub(super) use self::status::{Over, Status};
 pub(super) use self::terminal::Showing;
 use super::feeding::{Feeders, Feeding};
+use super::terms::Terms;
 
 type Answer = oneshot::Sender<Result<Submitted, Refused>>;
 
@@ -66,6 +67,8 @@ pub(super) struct Held {
     /// Whether it stays attached when nobody reads it any more.
     pub(super) kept: Cell<bool>,
     surroundings: RefCell<Surroundings>,
+    /// As of the latest link.
+    terms: RefCell<Rc<Terms>>,
     inner: RefCell<Inner>,
     wake: Notify,
     out: Notify,
@@ -110,6 +113,7 @@ impl Held {
             },
             kept: Cell::new(mode != AttachMode::ReadOnly),
             surroundings: RefCell::new(surroundings),
+            terms: RefCell::default(),
             inner: RefCell::new(inner),
             wake: Notify::new(),
             out: Notify::new(),
@@ -152,6 +156,15 @@ impl Held {
     /// A newer caller's surroundings: its agent is alive, an older one's may not be.
     pub(super) fn refresh(&self, surroundings: &Surroundings) {
         *self.surroundings.borrow_mut() = surroundings.clone();
+    }
+
+    /// What the host's configuration says, with every link anew.
+    pub(super) fn under(&self, terms: Rc<Terms>) {
+        *self.terms.borrow_mut() = terms;
+    }
+
+    pub(super) fn terms(&self) -> Rc<Terms> {
+        self.terms.borrow().clone()
     }
 
     /// The session as last heard.

@@ -1,35 +1,40 @@
 //! SSH connections, one or more a computer, shared by all its sessions.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use outlast_protocol::control::target::Target;
+use outlast_protocol::control::session::Hop;
+use outlast_protocol::control::target::{Target, Transport};
 use outlast_protocol::control::to_mux::Surroundings;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 
+use super::carrier::{Carrier, route};
+use super::configuration;
 use super::failure::Failure;
+use super::logins::Logins;
+use super::terms::Terms;
 use super::transport::{self, Diagnose, Stream};
 use super::turns::Turns;
 use super::waking::Waking;
 use super::wire::Wire;
-use crate::ssh::{
-    Connection, Destination, Environment, HostConfig, IgnoredOption, OpenError, Prompt, SshOptions,
-    resolve,
-};
+use crate::ssh::{Connection, Desk, HostConfig, LogLevel, Master, OpenError, Plan, Prompt, Proxy};
 
-pub(super) const SUBSYSTEM: &str = "outlast";
-pub(super) const FALLBACK: &str = "outlast-subsystem";
 /// Handshakes with one sshd at the same time: MaxStartups drops more at random.
 const HANDSHAKES: usize = 8;
 /// How long a connection without links is kept for the next one.
 const LINGER: Duration = Duration::from_secs(60);
 
+/// How long one command waits in silence for another that connects to the same computer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// One SSH connection and how many links use it.
 struct Shared {
-    connection: Connection,
+    carrier: Carrier,
+    terms: Rc<Terms>,
     links: Cell<u32>,
     unused_since: Cell<Option<Instant>>,
 }
@@ -55,17 +60,34 @@ pub(super) struct Hosts {
     /// Rung when a connection has lost its last link.
     unused: Notify,
     waking: Waking,
+    logins: Logins,
+    /// Hosts whose weaker key exchange somebody was told of.
+    told: RefCell<BTreeSet<(String, u16)>>,
+    /// Where the control sockets of `ssh` are.
+    directory: PathBuf,
+    /// Where the questions of `ssh` arrive.
+    desk: Desk,
 }
 
 impl Hosts {
-    pub(super) fn new() -> Rc<Self> {
+    /// Those of `ssh` have their sockets in that directory.
+    pub(super) fn new(directory: &Path) -> Rc<Self> {
         Rc::new(Self {
             hosts: RefCell::default(),
             turns: Turns::new(1),
             handshakes: Turns::new(HANDSHAKES),
             unused: Notify::new(),
             waking: Waking::listen(),
+            logins: Logins::new(),
+            told: RefCell::default(),
+            directory: directory.to_owned(),
+            desk: Desk::default(),
         })
+    }
+
+    /// Where the questions of `ssh` arrive.
+    pub(super) fn desk(&self) -> &Desk {
+        &self.desk
     }
 
     /// Rings when this computer has slept.
@@ -103,37 +125,180 @@ impl Hosts {
         if let Some(opened) = self.over_existing(target).await? {
             return Ok(opened);
         }
-        let _turn = self.turns.take(target.clone()).await;
+        let _turn = self.turn(target, notice).await;
         // Whoever had the turn before may have connected, with room for us.
         if let Some(opened) = self.over_existing(target).await? {
             return Ok(opened);
         }
-        let config = configuration(target, surroundings)?;
-        for option in ignored(&config) {
-            notice(option.to_string());
+        loop {
+            let (carrier, terms) = match target.transport {
+                Transport::Native => self.native(target, surroundings, prompt, notice).await?,
+                Transport::OpenSsh => {
+                    let carrier = self.openssh(target, surroundings, prompt, notice).await?;
+                    // What the configuration says of sessions is done by each link's own ssh.
+                    (carrier, Terms::default())
+                }
+            };
+            let (shared, used) = self.share(target, carrier, terms);
+            match shared.carrier.open_link().await {
+                // The user's own master has no room for us: one of our own, then.
+                Err(OpenError::ChannelRefused { .. }) if shared.carrier.is_of_user() => {}
+                link => {
+                    let (stream, diagnose) = link?;
+                    return Ok((stream, diagnose, used));
+                }
+            }
         }
-        let permit = self
-            .handshakes
-            .take((config.host.clone(), config.port))
-            .await;
-        let connection = Connection::connect(&config, prompt).await?;
-        drop(permit);
-        for warning in connection.warnings() {
-            notice(warning.clone());
-        }
+    }
+
+    /// Has a connection serve whoever comes, for as long as somebody uses it, and a while longer.
+    fn share(
+        self: &Rc<Self>,
+        target: &Target,
+        carrier: Carrier,
+        terms: Terms,
+    ) -> (Rc<Shared>, Use) {
         let shared = Rc::new(Shared {
-            connection,
+            carrier,
+            terms: Rc::new(terms),
             links: Cell::new(0),
             unused_since: Cell::new(None),
         });
-        self.hosts
-            .borrow_mut()
-            .entry(target.clone())
-            .or_default()
-            .connections
-            .push(shared.clone());
-        let link = shared.connection.open_link(SUBSYSTEM, FALLBACK).await?;
-        Ok(self.used(shared, link))
+        let mut hosts = self.hosts.borrow_mut();
+        let host = hosts.entry(target.clone()).or_default();
+        host.connections.push(shared.clone());
+        drop(hosts);
+        let used = Use::new(self, &shared);
+        (shared, used)
+    }
+
+    async fn native(
+        &self,
+        target: &Target,
+        surroundings: &Surroundings,
+        prompt: &dyn Prompt,
+        notice: &dyn Fn(String),
+    ) -> Result<(Carrier, Terms), Failure> {
+        let config = configuration::of(target, surroundings).await?;
+        let is_loud = config.log_level >= LogLevel::Info;
+        let ignored = configuration::ignored(&config).map(ToString::to_string);
+        let notes = config.notes.iter().cloned().chain(ignored);
+        notes.filter(|_| is_loud).for_each(notice);
+        let connection = self.connect(&config, surroundings, prompt).await?;
+        let warnings = connection.warnings().iter().cloned();
+        warnings.filter(|_| is_loud).for_each(notice);
+        if config.log_level >= LogLevel::Verbose {
+            notice(connected(&connection));
+        }
+        if surroundings.interactive && is_loud && config.warn_weak_crypto {
+            self.tell_weaker(&connection, notice);
+        }
+        Ok((Carrier::Native(connection), Terms::of(&config)))
+    }
+
+    async fn openssh(
+        &self,
+        target: &Target,
+        surroundings: &Surroundings,
+        prompt: &dyn Prompt,
+        notice: &dyn Fn(String),
+    ) -> Result<Carrier, Failure> {
+        let plan = self.plan(target, surroundings).await?;
+        let full = self.connections(target);
+        // The user's own is used as it is, for as long as it has room.
+        if full.iter().all(|shared| !shared.carrier.is_of_user())
+            && let Some(master) = Master::of_user(&plan).await
+        {
+            return Ok(Carrier::OpenSsh(master));
+        }
+        let trying = self
+            .logins
+            .begin_by_ssh(&plan, target, surroundings)
+            .await?;
+        let _permit = self.handshakes.take((plan.host.clone(), plan.port)).await;
+        match Master::connect(&plan, prompt, &self.desk).await {
+            Ok(master) => {
+                trying.worked();
+                master.warnings().into_iter().for_each(notice);
+                Ok(Carrier::OpenSsh(master))
+            }
+            Err(error) => {
+                let failure = Failure::from(error);
+                trying.failed(&plan.host, plan.port, &failure);
+                Err(failure)
+            }
+        }
+    }
+
+    /// How `ssh` reaches a computer.
+    pub(super) async fn plan(
+        &self,
+        target: &Target,
+        surroundings: &Surroundings,
+    ) -> Result<Plan, Failure> {
+        configuration::plan(target, surroundings, &self.directory).await
+    }
+
+    /// Waits for the command line that connects just now, and says so if it takes its time: somebody
+    /// may be typing a password there.
+    async fn turn(&self, target: &Target, notice: &dyn Fn(String)) -> Option<OwnedSemaphorePermit> {
+        let turn = self.turns.take(target.clone());
+        tokio::pin!(turn);
+        tokio::select! {
+            turn = &mut turn => return turn,
+            () = tokio::time::sleep(PATIENCE) => {
+                let host = &target.destination;
+                notice(format!("another command is connecting to {host}: waiting for it"));
+            }
+        }
+        turn.await
+    }
+
+    /// Connects, unless the same was refused before.
+    async fn connect(
+        &self,
+        config: &HostConfig,
+        surroundings: &Surroundings,
+        prompt: &dyn Prompt,
+    ) -> Result<Connection, Failure> {
+        let trying = self.logins.begin(config, surroundings.run).await?;
+        // The sshd that sees us first is the one that counts our handshakes.
+        let first = match &config.proxy {
+            Proxy::Jump(chain) => chain.first().unwrap_or(config),
+            Proxy::None | Proxy::Command(_) => config,
+        };
+        let _permit = self.handshakes.take((first.host.clone(), first.port)).await;
+        match Connection::connect(config, prompt).await {
+            Ok(connection) => {
+                trying.worked();
+                Ok(connection)
+            }
+            Err(error) => {
+                let (host, port) = (error.host.clone(), error.port);
+                let failure = Failure::from(error);
+                trying.failed(&host, port, &failure);
+                Err(failure)
+            }
+        }
+    }
+
+    /// Once for each host: what ssh would have done better.
+    fn tell_weaker(&self, connection: &Connection, notice: &dyn Fn(String)) {
+        for hop in route(connection) {
+            let is_news = !hop.weaker.is_empty()
+                && self.told.borrow_mut().insert((hop.host.clone(), hop.port));
+            if is_news {
+                notice(format!("{}: {}", hop.host, hop.weaker));
+            }
+        }
+    }
+
+    /// The SSH connections to a computer; none without one.
+    pub(super) fn route(&self, target: &Target) -> Vec<Hop> {
+        let connections = self.connections(target);
+        connections
+            .first()
+            .map_or_else(Vec::new, |shared| shared.carrier.route())
     }
 
     async fn over_existing(
@@ -141,11 +306,14 @@ impl Hosts {
         target: &Target,
     ) -> Result<Option<(Stream, Diagnose, Use)>, Failure> {
         for shared in self.connections(target) {
-            match shared.connection.open_link(SUBSYSTEM, FALLBACK).await {
-                Ok(link) => return Ok(Some(self.used(shared, link))),
+            let used = Use::new(self, &shared);
+            match shared.carrier.open_link().await {
+                Ok((stream, diagnose)) => return Ok(Some((stream, diagnose, used))),
                 // MaxSessions, or a connection that just broke: another may serve.
-                Err(OpenError::ChannelRefused { .. } | OpenError::Disconnected { .. }) => {}
-                Err(OpenError::TimedOut { .. }) => self.forget(target, &shared),
+                Err(OpenError::ChannelRefused { .. }) => {}
+                Err(OpenError::Disconnected { .. } | OpenError::TimedOut { .. }) => {
+                    self.forget(target, &shared);
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -158,7 +326,7 @@ impl Hosts {
             return Vec::new();
         };
         host.connections
-            .retain(|shared| !shared.connection.is_closed());
+            .retain(|shared| !shared.carrier.is_closed());
         host.connections.clone()
     }
 
@@ -168,18 +336,12 @@ impl Hosts {
         }
     }
 
-    fn used(
-        self: &Rc<Self>,
-        shared: Rc<Shared>,
-        link: crate::ssh::Link,
-    ) -> (Stream, Diagnose, Use) {
-        shared.links.set(shared.links.get().saturating_add(1));
-        let words = link.last_words();
-        let diagnose: Diagnose = Box::new(move || words.text());
-        let used = Use {
-            of: Some((self.clone(), shared)),
-        };
-        (Box::new(link), diagnose, used)
+    /// Ends what would go on without this process.
+    pub(super) async fn close(&self) {
+        let hosts = std::mem::take(&mut *self.hosts.borrow_mut());
+        for shared in hosts.into_values().flat_map(|host| host.connections) {
+            shared.carrier.end().await;
+        }
     }
 
     /// Closes connections that nobody has used for a while, for as long as the mux lives.
@@ -199,20 +361,10 @@ impl Hosts {
         let hosts = self.hosts.borrow();
         let mut report = Vec::new();
         for (target, host) in hosts.iter() {
-            for shared in host
-                .connections
-                .iter()
-                .filter(|shared| !shared.connection.is_closed())
-            {
-                let about = shared.connection.description();
-                let links = shared.links.get();
-                report.push((
-                    target.destination.clone(),
-                    format!(
-                        "{} {} {}, {links} links",
-                        about.server, about.kex, about.cipher
-                    ),
-                ));
+            let open = host.connections.iter();
+            for shared in open.filter(|shared| !shared.carrier.is_closed()) {
+                let (how, links) = (shared.carrier.words(), shared.links.get());
+                report.push((target.destination.clone(), format!("{how}, {links} links")));
             }
         }
         report
@@ -227,6 +379,19 @@ pub(super) struct Use {
 impl Use {
     fn none() -> Self {
         Self { of: None }
+    }
+
+    /// What the host's configuration says about sessions there.
+    pub(super) fn terms(&self) -> Rc<Terms> {
+        let of = self.of.as_ref();
+        of.map_or_else(Rc::default, |(_, shared)| shared.terms.clone())
+    }
+
+    fn new(hosts: &Rc<Hosts>, shared: &Rc<Shared>) -> Self {
+        shared.links.set(shared.links.get().saturating_add(1));
+        Self {
+            of: Some((hosts.clone(), shared.clone())),
+        }
     }
 }
 
@@ -243,35 +408,19 @@ impl Drop for Use {
     }
 }
 
-/// Options of the configuration that have no effect here, as far as that is news: what a
-/// distribution writes into the system's file is none.
-pub(super) fn ignored(config: &HostConfig) -> impl Iterator<Item = &IgnoredOption> {
-    let ignored = config.ignored.iter();
-    ignored.filter(|option| !option.file.starts_with("/etc/"))
-}
-
-pub(super) fn configuration(
-    target: &Target,
-    surroundings: &Surroundings,
-) -> Result<HostConfig, Failure> {
-    let destination: Destination = target
-        .destination
-        .parse()
-        .map_err(|error: crate::ssh::DestinationError| Failure::usage(error.to_string()))?;
-    let options = SshOptions {
-        port: target.port,
-        login: target.login.clone(),
-        identities: target.identity_files.iter().map(Into::into).collect(),
-        config_file: target.config_file.as_ref().map(Into::into),
-        options: target.options.clone(),
+/// What `LogLevel VERBOSE` is told.
+fn connected(connection: &Connection) -> String {
+    let about = connection.description();
+    let compressed = match about.compression.as_str() {
+        "none" => String::new(),
+        name => format!(" {name}"),
     };
-    let mut environment = Environment::of_process();
-    // The agent is the caller's: the mux may have been started where there was another.
-    match &surroundings.agent_socket {
-        Some(socket) => environment
-            .variables
-            .insert("SSH_AUTH_SOCK".to_owned(), socket.clone()),
-        None => environment.variables.remove("SSH_AUTH_SOCK"),
-    };
-    resolve(&destination, &options, &environment).map_err(|error| Failure::usage(error.to_string()))
+    format!(
+        "connected to {}: {} {} {} {}{compressed}",
+        connection.host(),
+        about.server,
+        about.kex,
+        about.cipher,
+        about.host_key
+    )
 }

@@ -65,7 +65,7 @@ pub(super) fn too_long(length: usize) -> Failure {
     .hint("send it as standard input of `bash -s`")
 }
 
-fn submission(request: &Invoke) -> Submit {
+fn submission(request: &Invoke, agent: bool) -> Submit {
     Submit {
         invocation: request.invocation,
         command: request.command.clone(),
@@ -74,7 +74,7 @@ fn submission(request: &Invoke) -> Submit {
         more_len: 0,
         stdin: request.stdin,
         terminal: request.terminal,
-        agent: request.agent,
+        agent,
         timeout_ms: request.timeout_ms,
         kill_after_ms: request.kill_after_ms,
         wait: request.wait,
@@ -90,7 +90,8 @@ async fn detached(
     request: &Invoke,
     body: Bytes,
 ) -> Result<(), Stop> {
-    let answer = held.submit(submission(request), body);
+    // Nobody is there to lend an agent for as long as it runs.
+    let answer = held.submit(submission(request, false), body);
     let submitted = match tokio::time::timeout(patience(request.reconnect_for_ms), answer).await {
         Ok(Ok(Ok(submitted))) => submitted,
         Ok(Ok(Err(refused))) => return Err(Failure::from(&refused).into()),
@@ -180,11 +181,10 @@ impl<'a> Foreground<'a> {
             (None, tokio::sync::mpsc::unbounded_channel().1)
         };
         // Behind the resumed input: a submission begins it at 0 where there is none.
-        let answer = held.submit(submission(request), body);
-        let reader = held.open_reader(from, Some(invocation), Vec::new());
         let surroundings = &request.surroundings;
-        let socket = surroundings.agent_socket.clone();
-        let socket = socket.filter(|_| request.agent);
+        let socket = held.terms().agent(surroundings, request.agent);
+        let answer = held.submit(submission(request, socket.is_some()), body);
+        let reader = held.open_reader(from, Some(invocation), Vec::new());
         Self {
             mux,
             held,

@@ -23,6 +23,7 @@ use super::failure::Failure;
 use super::held::{Held, Over, Status};
 use super::hold::name_of;
 use super::hosts::Use;
+use super::logins::BACKGROUND;
 use super::registry::{holder_words, words};
 use super::wire::Wire;
 use super::{Mux, complain};
@@ -279,6 +280,7 @@ impl Mux {
         self.registry.borrow_mut().learn(&target, &attached.info);
         self.save();
         let held = Held::new(target, surroundings, attached.info, mode);
+        held.under(attached.used.terms());
         let mut table = self.table(mode).borrow_mut();
         table.insert(held.instance, held.clone());
         drop(table);
@@ -326,6 +328,7 @@ impl Mux {
                 Ok(attached) => {
                     held.link_up(attached.info.clone());
                     self.learn(held, &attached.info);
+                    held.under(attached.used.terms());
                     link = Some((attached.wire, attached.used));
                 }
                 Err(refusal) if refusal.is_passing() => {
@@ -357,7 +360,12 @@ impl Mux {
 
     async fn reconnect(self: &Rc<Self>, held: &Held) -> Result<Attached, Refusal> {
         let client = self.registry.borrow().client();
-        let surroundings = held.surroundings();
+        // Nobody asked for it: what was refused to anybody is not tried.
+        let surroundings = Surroundings {
+            run: BACKGROUND,
+            interactive: false,
+            ..held.surroundings()
+        };
         let notice = |text: String| complain(&text);
         let opened = self
             .hosts
@@ -386,7 +394,8 @@ impl Mux {
                 Over::Ended(end) => known.heard = super::registry::Heard::Closed(words(end)),
                 Over::Broken(why) => known.heard = super::registry::Heard::Broken(why.clone()),
                 Over::Stolen(by) => known.holder = Some(holder_words(by)),
-                Over::Detached | Over::Lost(_) => {}
+                Over::Lost(failure) => known.refused = Some(failure.message.clone()),
+                Over::Detached => {}
             }
         }
         held.over(over);

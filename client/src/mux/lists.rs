@@ -66,6 +66,10 @@ impl Mux {
             activity: now.activity,
             asks: now.asks,
             note,
+            route: match state {
+                State::Opened | State::Disconnecting => self.hosts.route(&known.target),
+                _ => Vec::new(),
+            },
         }
     }
 }
@@ -126,7 +130,16 @@ fn of_known(known: &Known) -> (State, Availability, String) {
             Availability::Busy,
             format!("held by {holder}"),
         ),
-        (Heard::Live, None) => (State::Disconnected, Availability::None, String::new()),
+        (Heard::Live, None) => {
+            let refused = known.refused.as_ref();
+            let note = refused.map_or_else(String::new, |why| {
+                format!(
+                    "not reconnected: {why}; `outlast connect {}` tries again",
+                    known.name
+                )
+            });
+            (State::Disconnected, Availability::None, note)
+        }
     }
 }
 

@@ -2,7 +2,10 @@
 //! attached sessions. Command lines come and go; it stays as long as it holds something.
 
 mod asking;
+mod askpass;
 mod caller;
+mod carrier;
+mod configuration;
 mod enter;
 mod enumerate;
 mod errand;
@@ -15,6 +18,7 @@ mod hosts;
 mod invoke;
 mod keeper;
 mod lists;
+mod logins;
 mod new;
 mod patience;
 mod prompt;
@@ -23,6 +27,7 @@ mod registry;
 mod remove;
 mod request;
 mod reserve;
+mod terms;
 mod transport;
 mod turns;
 mod waking;
@@ -35,9 +40,9 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use outlast_protocol::id::InstanceId;
-use outlast_rendezvous::Newcomers;
 use outlast_rendezvous::listener::bind;
 use outlast_rendezvous::peer::check_peer;
+use outlast_rendezvous::{Newcomers, PrivateDirectory};
 use rustix::fs::{Mode, OFlags};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Notify;
@@ -48,6 +53,7 @@ use self::hosts::Hosts;
 use self::registry::Registry;
 use self::turns::Turns;
 use crate::place::{MUX_SOCKET, Place};
+use crate::ssh::end_masters;
 
 /// What the mux writes to its standard output once it listens.
 pub const READY: u8 = b'+';
@@ -90,8 +96,9 @@ pub fn serve() -> u8 {
 }
 
 fn start() -> Result<(), Box<dyn std::error::Error>> {
-    // A new session, so that no terminal and no login of the starter can end us. It fails where
-    // we lead one already.
+    // A new session, so that no terminal and no login of the starter can end us, and no ssh that
+    // we start has a terminal to ask on. It fails where we lead one already, and would where we
+    // led a group.
     let _ = rustix::process::setsid();
     rustix::process::umask(Mode::from_bits_truncate(0o077));
     let place = Place::of_environment()?;
@@ -105,11 +112,18 @@ fn start() -> Result<(), Box<dyn std::error::Error>> {
         let listener = bind(&directory, MUX_SOCKET)?;
         listener.set_nonblocking(true)?;
         let listener = UnixListener::from_std(listener)?;
-        let mux = Mux::new(registry);
+        let mux = Mux::new(registry, &directory);
         release_standard_streams()?;
-        mux.run(listener).await;
-        let _ = directory.remove_file(MUX_SOCKET);
+        let left = directory.names().unwrap_or_default();
+        let sockets = directory.path().to_owned();
+        tokio::task::spawn_local(async move { end_masters(&sockets, left).await });
+        mux.run(&listener).await;
         mux.save();
+        // Until here whoever comes finds us, goes away empty, and comes again: behind it the socket
+        // is the next one's.
+        let _ = directory.remove_file(MUX_SOCKET);
+        drop(listener);
+        mux.hosts.close().await;
         Ok::<(), Box<dyn std::error::Error>>(())
     })
 }
@@ -148,7 +162,7 @@ impl Drop for Busy {
 }
 
 impl Mux {
-    fn new(registry: Registry) -> Rc<Self> {
+    fn new(registry: Registry, directory: &PrivateDirectory) -> Rc<Self> {
         let named = std::env::var(IDLE_EXIT)
             .ok()
             .and_then(|seconds| seconds.parse().ok());
@@ -157,7 +171,7 @@ impl Mux {
             held: RefCell::default(),
             watched: RefCell::default(),
             turns: Turns::new(1),
-            hosts: Hosts::new(),
+            hosts: Hosts::new(directory.path()),
             requests: Cell::new(0),
             newcomers: RefCell::new(Newcomers::new(UNFINISHED)),
             activity: Notify::new(),
@@ -168,7 +182,7 @@ impl Mux {
         })
     }
 
-    async fn run(self: &Rc<Self>, listener: UnixListener) {
+    async fn run(self: &Rc<Self>, listener: &UnixListener) {
         let hosts = self.hosts.clone();
         tokio::task::spawn_local(async move { hosts.sweep().await });
         let mut terminate =

@@ -95,7 +95,7 @@ async fn create(
         } else {
             request.name.clone()
         };
-        let create = ToHost::Create(Create {
+        let create = Create {
             instance: request.instance,
             client,
             name: SessionName::new(&name).map_err(|error| Failure::usage(error.to_string()))?,
@@ -105,7 +105,7 @@ async fn create(
             environment: request.environment.clone(),
             open_timeout_ms: request.open_timeout_ms,
             extensions: Vec::new(),
-        });
+        };
         match make(mux, &request, &create, prompt, notice).await {
             Ok(attached) => {
                 let (target, surroundings) = (request.target, request.surroundings);
@@ -146,7 +146,7 @@ fn made_before(mux: &Mux, request: &New) -> Result<Option<Rc<Held>>, Failure> {
 async fn make(
     mux: &Mux,
     request: &New,
-    create: &ToHost,
+    create: &Create,
     prompt: &dyn Prompt,
     notice: &dyn Fn(String),
 ) -> Result<Attached, Refusal> {
@@ -160,7 +160,10 @@ async fn make(
         let refusal = match opened {
             Ok((wire, used)) => {
                 asked = true;
-                match attach(wire, used, create).await {
+                let mut create = create.clone();
+                let terms = used.terms();
+                terms.extend(&mut create.environment, &request.surroundings);
+                match attach(wire, used, &ToHost::Create(create)).await {
                     Ok(attached) => return Ok(attached),
                     Err(refusal) => refusal,
                 }

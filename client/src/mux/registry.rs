@@ -53,6 +53,9 @@ pub(super) struct Known {
     pub(super) heard: Heard,
     /// Another client that holds it, in words.
     pub(super) holder: Option<String>,
+    /// Why it was not connected to again, after its connection was lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) refused: Option<String>,
     pub(super) cursor: Cursor,
 }
 
@@ -232,6 +235,7 @@ impl Registry {
                 asks: None,
                 heard: Heard::Live,
                 holder: None,
+                refused: None,
                 cursor: Cursor::default(),
             });
             self.sessions.sort_by_key(|known| known.id);
@@ -240,6 +244,7 @@ impl Registry {
         let Some(known) = self.get_mut(info.instance) else {
             return;
         };
+        known.refused = None;
         known.name = info.name.clone();
         known.configuration.clone_from(&info.configuration);
         known.idle_timeout_s = info.idle_timeout.seconds();

@@ -12,7 +12,7 @@ use tokio::net::UnixStream;
 use super::caller::{Caller, Stop};
 use super::failure::Failure;
 use super::wire::greeting;
-use super::{Mux, enter, enumerate, examination, hold, invoke, new, receive, remove};
+use super::{Mux, askpass, enter, enumerate, examination, hold, invoke, new, receive, remove};
 
 /// Serves one command line, the newcomer with this number.
 pub(super) async fn serve(mux: &Rc<Mux>, stream: UnixStream, number: u64) {
@@ -101,6 +101,7 @@ async fn answer(
             invoke::run(mux, caller, request, body).await
         }
         ToMux::Enter(request) => enter::run(mux, caller, request).await,
+        ToMux::Askpass(request) => askpass::askpass(mux, caller, request).await,
         ToMux::Receive(request) => receive::run(mux, caller, request, false).await,
         ToMux::Watch(request) => receive::run(mux, caller, request.into(), true).await,
         ToMux::MuxStatus(_) => {

@@ -1,7 +1,7 @@
 //! A session as a JSON object. The field names are a promise.
 
 use jiff::Timestamp;
-use outlast_protocol::control::session::Session;
+use outlast_protocol::control::session::{Hop, Session};
 use serde::Serialize;
 
 /// A session, for programs.
@@ -28,6 +28,9 @@ pub struct SessionObject {
     queued: u32,
     /// Why it is over, or who else holds it, in words.
     note: Option<String>,
+    /// The SSH connections on the way, the nearest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    route: Vec<HopObject>,
     /// The invocation that was started in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     invocation_id: Option<String>,
@@ -64,7 +67,48 @@ impl From<&Session> for SessionObject {
             asks: session.asks.clone(),
             queued: session.queued,
             note: (!session.note.is_empty()).then(|| session.note.clone()),
+            route: session.route.iter().map(HopObject::from).collect(),
             invocation_id: None,
+        }
+    }
+}
+
+/// An SSH connection, for programs.
+#[derive(Debug, Serialize)]
+struct HopObject {
+    host: String,
+    port: u16,
+    user: String,
+    server: String,
+    kex: String,
+    cipher: String,
+    /// None where the cipher does it itself.
+    mac: Option<String>,
+    host_key: String,
+    strict_kex: bool,
+    authentication: Vec<String>,
+    /// The key that was accepted.
+    key: Option<String>,
+    /// In which way a recent `ssh` would have done better.
+    weaker: Option<String>,
+}
+
+impl From<&Hop> for HopObject {
+    fn from(hop: &Hop) -> Self {
+        let some = |text: &String| (!text.is_empty()).then(|| text.clone());
+        Self {
+            host: hop.host.clone(),
+            port: hop.port,
+            user: hop.user.clone(),
+            server: hop.server.clone(),
+            kex: hop.kex.clone(),
+            cipher: hop.cipher.clone(),
+            mac: some(&hop.mac),
+            host_key: hop.host_key.clone(),
+            strict_kex: hop.strict_kex,
+            authentication: hop.authentication.clone(),
+            key: some(&hop.key),
+            weaker: some(&hop.weaker),
         }
     }
 }
@@ -79,7 +123,7 @@ pub fn time(milliseconds: u64) -> Option<String> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use outlast_protocol::control::session::{Availability, Session, State};
+    use outlast_protocol::control::session::{Availability, Hop, Session, State};
     use outlast_protocol::id::{InstanceId, SessionName};
 
     /// A session whose instance ID is its number.
@@ -102,7 +146,39 @@ pub(crate) mod tests {
             asks: None,
             queued: 0,
             note: String::new(),
+            route: Vec::new(),
         }
+    }
+
+    /// A connection with nothing special about it.
+    pub(crate) fn hop(host: &str) -> Hop {
+        Hop {
+            host: host.into(),
+            port: 22,
+            user: "me".into(),
+            server: "SSH-2.0-OpenSSH_9.2".into(),
+            kex: "curve25519-sha256".into(),
+            cipher: "aes128-gcm@openssh.com".into(),
+            host_key: "ssh-ed25519 SHA256:host".into(),
+            strict_kex: true,
+            authentication: vec!["publickey".into()],
+            key: "/k ED25519 SHA256:key".into(),
+            ..Hop::default()
+        }
+    }
+
+    #[test]
+    fn the_way_to_a_session_is_told_where_there_is_one() {
+        let mut there = session(1, "Session1");
+        there.route = vec![hop("jump"), hop("server1")];
+        let json = crate::output::json::sessions(&[there]);
+        let parsed: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let last = &parsed[0]["route"][1];
+        assert_eq!(last["host"], "server1");
+        assert_eq!(last["kex"], "curve25519-sha256");
+        assert_eq!(last["authentication"][0], "publickey");
+        assert_eq!(last["key"], "/k ED25519 SHA256:key");
+        assert!(last["mac"].is_null() && last["weaker"].is_null());
     }
 
     #[test]

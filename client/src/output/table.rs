@@ -2,7 +2,7 @@
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
-use outlast_protocol::control::session::Session;
+use outlast_protocol::control::session::{Hop, Session};
 
 use super::clean;
 
@@ -24,9 +24,55 @@ pub fn sessions(sessions: &[Session]) -> String {
     lay_out(&COLUMNS, sessions.iter().map(columns).collect())
 }
 
-/// The table with what each session does, how long already, and how much waits behind it.
+/// The table with what each session does, how long already, and how much waits behind it; below it
+/// each computer's SSH connection.
 #[must_use]
 pub fn activities(sessions: &[Session], now_ms: u64) -> String {
+    let mut text = doing(sessions, now_ms);
+    let mut told: Vec<(&str, &[Hop])> = Vec::new();
+    for session in sessions {
+        let way = (session.computer_name.as_str(), session.route.as_slice());
+        if !way.1.is_empty() && !told.contains(&way) {
+            told.push(way);
+        }
+    }
+    for (computer, route) in told {
+        text.push('\n');
+        for hop in route {
+            text.push_str(&connection(computer, hop));
+        }
+    }
+    text
+}
+
+/// One SSH connection in lines.
+fn connection(computer: &str, hop: &Hop) -> String {
+    let Hop {
+        host, port, user, ..
+    } = hop;
+    let strict = match hop.strict_kex {
+        true => "strict key exchange",
+        false => "no strict key exchange",
+    };
+    let agreed = [&hop.kex, &hop.cipher, &hop.mac].map(String::as_str);
+    let agreed: Vec<&str> = agreed.into_iter().filter(|it| !it.is_empty()).collect();
+    let mut lines = vec![
+        format!("{computer}: {user}@{host} port {port}, {}", hop.server),
+        format!("  agreed on {}, {strict}", agreed.join(", ")),
+        format!("  host key {}", hop.host_key),
+        format!("  authenticated by {}", hop.authentication.join(" and ")),
+    ];
+    if !hop.key.is_empty() {
+        lines.push(format!("  with {}", hop.key));
+    }
+    if !hop.weaker.is_empty() {
+        lines.push(format!("  weaker than ssh: {}", hop.weaker));
+    }
+    let lines = lines.iter().map(|line| clean(line) + "\n");
+    lines.collect()
+}
+
+fn doing(sessions: &[Session], now_ms: u64) -> String {
     let heads = [&COLUMNS[..], &DOING[..]].concat();
     let rows = sessions.iter().map(|session| {
         let since = session.running_since_ms;
@@ -34,7 +80,7 @@ pub fn activities(sessions: &[Session], now_ms: u64) -> String {
         row.extend([
             session.queued.to_string(),
             since.map_or(String::new(), |since| lasting(now_ms.saturating_sub(since))),
-            doing(session),
+            occupation(session),
         ]);
         row
     });
@@ -42,7 +88,7 @@ pub fn activities(sessions: &[Session], now_ms: u64) -> String {
 }
 
 /// What it does, in one line.
-fn doing(session: &Session) -> String {
+fn occupation(session: &Session) -> String {
     let what = match &session.asks {
         Some(asked) => format!(
             "{} (waits for an answer: {})",
@@ -103,7 +149,7 @@ fn lay_out(heads: &[(&str, u16)], rows: Vec<Vec<String>>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::session::tests::session;
+    use crate::output::session::tests::{hop, session};
 
     #[test]
     fn the_table_is_the_one_people_know() {
@@ -118,6 +164,33 @@ mod tests {
 "
         );
         assert_eq!(sessions(&[]), "");
+    }
+
+    #[test]
+    fn each_connection_stands_below_the_table_once() {
+        let mut there = session(1, "Session1");
+        let mut weaker = hop("server1.example");
+        weaker.weaker = "key exchange".into();
+        weaker.mac = "hmac-sha2-256".into();
+        there.route = vec![hop("jump"), weaker];
+        let table = activities(&[there.clone(), there], 0);
+        let (_, below) = table.split_once("\n\n").unwrap();
+        assert_eq!(
+            below,
+            "\
+server1: me@jump port 22, SSH-2.0-OpenSSH_9.2
+  agreed on curve25519-sha256, aes128-gcm@openssh.com, strict key exchange
+  host key ssh-ed25519 SHA256:host
+  authenticated by publickey
+  with /k ED25519 SHA256:key
+server1: me@server1.example port 22, SSH-2.0-OpenSSH_9.2
+  agreed on curve25519-sha256, aes128-gcm@openssh.com, hmac-sha2-256, strict key exchange
+  host key ssh-ed25519 SHA256:host
+  authenticated by publickey
+  with /k ED25519 SHA256:key
+  weaker than ssh: key exchange
+"
+        );
     }
 
     #[test]

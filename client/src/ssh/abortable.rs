@@ -6,25 +6,29 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
+
+use super::overheard::Ear;
 
 pub(super) struct AbortableStream<S> {
     inner: S,
     /// Dropped unsent: abort. Sent: never abort again.
     settled: Option<oneshot::Receiver<()>>,
+    ear: Ear,
 }
 
 impl<S> AbortableStream<S> {
     /// The sender settles the matter, or aborts by being dropped.
-    pub(super) fn new(inner: S) -> (Self, oneshot::Sender<()>) {
+    pub(super) fn new(inner: S, ear: Ear) -> (Self, oneshot::Sender<()>) {
         let (settle, settled) = oneshot::channel();
         (
             Self {
                 inner,
                 settled: Some(settled),
+                ear,
             },
             settle,
         )
@@ -46,7 +50,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for AbortableStream<S> {
                 }
             }
         }
-        Pin::new(&mut self.inner).poll_read(cx, buf)
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+        self.ear
+            .hear(buf.filled().get(before..).unwrap_or_default());
+        Poll::Ready(Ok(()))
     }
 }
 

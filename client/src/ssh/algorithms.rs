@@ -1,10 +1,11 @@
 //! Which algorithms to offer, and in which order.
 
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg};
-use russh::{Preferred, cipher, kex, mac};
+use russh::{Preferred, cipher, compression, kex, mac};
 
 use super::config::{HostConfig, matches_list};
 use super::known_hosts::KnownHosts;
+use super::overheard::Offer;
 
 /// AES-GCM is 1.4 times as fast as ChaCha20 where the processor helps, as it does nearly everywhere.
 const CIPHERS: [cipher::Name; 6] = [
@@ -14,6 +15,36 @@ const CIPHERS: [cipher::Name; 6] = [
     cipher::AES_256_CTR,
     cipher::AES_192_CTR,
     cipher::AES_128_CTR,
+];
+
+/// What OpenSSH 10 offers, as far as russh has it, in its order: whatever ssh can agree on with a
+/// server is to be agreed on here.
+const EXCHANGES: [kex::Name; 10] = [
+    kex::MLKEM768X25519_SHA256,
+    kex::CURVE25519,
+    kex::CURVE25519_PRE_RFC_8731,
+    kex::ECDH_SHA2_NISTP256,
+    kex::ECDH_SHA2_NISTP384,
+    kex::ECDH_SHA2_NISTP521,
+    kex::DH_GEX_SHA256,
+    kex::DH_G16_SHA512,
+    kex::DH_G18_SHA512,
+    kex::DH_G14_SHA256,
+];
+
+/// ssh's too, without umac, which russh has not; SHA-1 is its last resort.
+const MACS: [mac::Name; 6] = [
+    mac::HMAC_SHA256_ETM,
+    mac::HMAC_SHA512_ETM,
+    mac::HMAC_SHA1_ETM,
+    mac::HMAC_SHA256,
+    mac::HMAC_SHA512,
+    mac::HMAC_SHA1,
+];
+
+const SNTRUP761: [&str; 2] = [
+    "sntrup761x25519-sha512",
+    "sntrup761x25519-sha512@openssh.com",
 ];
 
 /// No algorithm of a configured list is there to be used.
@@ -30,11 +61,7 @@ pub(super) fn preferred(
     let is_extension = |name: &kex::Name| {
         name.as_ref().starts_with("ext-info") || name.as_ref().starts_with("kex-strict")
     };
-    let (extensions, exchanges): (Vec<kex::Name>, Vec<kex::Name>) = Preferred::DEFAULT
-        .kex
-        .iter()
-        .copied()
-        .partition(is_extension);
+    let extensions = Preferred::DEFAULT.kex.iter().copied().filter(is_extension);
     let all_exchanges: Vec<kex::Name> = kex::ALL_KEX_ALGORITHMS
         .iter()
         .map(|name| **name)
@@ -43,7 +70,7 @@ pub(super) fn preferred(
     let mut kex = choose(
         "KexAlgorithms",
         &config.kex_algorithms,
-        &exchanges,
+        &EXCHANGES,
         &all_exchanges,
     )?;
     kex.extend(extensions);
@@ -52,41 +79,77 @@ pub(super) fn preferred(
         .map(|name| **name)
         .filter(|name| *name != mac::NONE)
         .collect();
-    let key = host_keys(config, known)?;
+    let (key, certified) = host_keys(config, known)?;
     Ok(Preferred {
         kex: kex.into(),
-        host_key_certificates: match known.has_authorities() {
-            true => key.clone().into(),
-            false => Vec::new().into(),
-        },
+        host_key_certificates: certified.into(),
         key: key.into(),
         cipher: choose("Ciphers", &config.ciphers, &CIPHERS, &CIPHERS)?.into(),
-        mac: choose("MACs", &config.macs, &Preferred::DEFAULT.mac, &macs)?.into(),
-        compression: vec![russh::compression::NONE].into(),
+        mac: choose("MACs", &config.macs, &MACS, &macs)?.into(),
+        compression: match config.compression {
+            true => vec![
+                compression::ZLIB_LEGACY,
+                compression::ZLIB,
+                compression::NONE,
+            ],
+            // As ssh: a server that insists on it is not turned away.
+            false => vec![
+                compression::NONE,
+                compression::ZLIB_LEGACY,
+                compression::ZLIB,
+            ],
+        }
+        .into(),
     })
 }
 
-/// The types recorded for the host come first, unless an order is configured.
-fn host_keys(config: &HostConfig, known: &KnownHosts) -> Result<Vec<Algorithm>, NoneSupported> {
+/// In which way a recent ssh would agree on something stronger with a server that offers this; empty
+/// for none. Its sntrup761 is lacking here, and a server of OpenSSH 8.5 to 9.8 has no mlkem768.
+pub(super) fn weaker(config: &HostConfig, agreed: &str, offer: &Offer) -> String {
+    let is_wanted = |name: &&str| match config.kex_algorithms.as_deref() {
+        None => true,
+        Some(list) => match list.strip_prefix('-') {
+            Some(removed) => !matches_list(name, removed.split(',')),
+            None => list.starts_with(['+', '^']) || matches_list(name, list.split(',')),
+        },
+    };
+    let lacking = SNTRUP761
+        .iter()
+        .find(|name| offer.has(name) && is_wanted(name));
+    match lacking {
+        Some(name) if agreed != kex::MLKEM768X25519_SHA256.as_ref() => format!(
+            "key exchange {agreed} where ssh would agree on {name}: what is recorded now could be \
+             read by a quantum computer one day; OpenSSH 9.9 on the server brings \
+             mlkem768x25519-sha256, which is used here too"
+        ),
+        _ => String::new(),
+    }
+}
+
+/// The types recorded for the host come first, unless an order is configured; certificates are only
+/// asked for where an authority is known, before all others. The two come apart.
+fn host_keys(
+    config: &HostConfig,
+    known: &KnownHosts,
+) -> Result<(Vec<Algorithm>, Vec<Algorithm>), NoneSupported> {
     let ecdsa = |curve| Algorithm::Ecdsa { curve };
-    let rsa = |hash| Algorithm::Rsa { hash: Some(hash) };
-    let supported = [
+    let rsa = |hash| Algorithm::Rsa { hash };
+    let defaults = [
         Algorithm::Ed25519,
         ecdsa(EcdsaCurve::NistP256),
         ecdsa(EcdsaCurve::NistP384),
         ecdsa(EcdsaCurve::NistP521),
-        rsa(HashAlg::Sha512),
-        rsa(HashAlg::Sha256),
+        rsa(Some(HashAlg::Sha512)),
+        rsa(Some(HashAlg::Sha256)),
     ];
-    let named: Vec<NamedKey> = supported.into_iter().map(NamedKey::new).collect();
-    let chosen = choose(
-        "HostKeyAlgorithms",
-        &config.host_key_algorithms,
-        &named,
-        &named,
-    )?;
-    let mut chosen: Vec<Algorithm> = chosen.into_iter().map(|named| named.algorithm).collect();
-    if config.host_key_algorithms.is_none() {
+    let certified = defaults.iter().cloned().map(NamedKey::certified);
+    let plain = defaults.iter().cloned().map(NamedKey::new);
+    let defaults: Vec<NamedKey> = certified.chain(plain).collect();
+    let mut all = defaults.clone();
+    all.push(NamedKey::new(rsa(None)));
+    let list = &config.host_key_algorithms;
+    let mut chosen = choose("HostKeyAlgorithms", list, &defaults, &all)?;
+    if !list.as_deref().is_some_and(is_ordered) {
         let types = known.key_types();
         let is_known = |algorithm: &Algorithm| {
             types.iter().any(|known| match (known, algorithm) {
@@ -95,15 +158,29 @@ fn host_keys(config: &HostConfig, known: &KnownHosts) -> Result<Vec<Algorithm>, 
             })
         };
         // The sort is stable: within both halves our order stays.
-        chosen.sort_by_key(|algorithm| !is_known(algorithm));
+        chosen.sort_by_key(|named| !is_known(&named.algorithm));
     }
-    Ok(chosen)
+    let (certified, plain): (Vec<NamedKey>, Vec<NamedKey>) =
+        chosen.into_iter().partition(|named| named.is_certified);
+    let algorithms = |named: Vec<NamedKey>| named.into_iter().map(|named| named.algorithm);
+    // With certificates alone none would be left for a bare key: ssh takes that for "none" too.
+    let certified = match known.has_authorities() {
+        true => algorithms(certified).collect(),
+        false => Vec::new(),
+    };
+    Ok((algorithms(plain).collect(), certified))
+}
+
+/// Whether a list says in which order its members are wanted.
+fn is_ordered(list: &str) -> bool {
+    !list.starts_with(['+', '-'])
 }
 
 #[derive(Clone)]
 struct NamedKey {
     algorithm: Algorithm,
     name: String,
+    is_certified: bool,
 }
 
 impl NamedKey {
@@ -111,6 +188,15 @@ impl NamedKey {
         Self {
             name: algorithm.to_string(),
             algorithm,
+            is_certified: false,
+        }
+    }
+
+    fn certified(algorithm: Algorithm) -> Self {
+        Self {
+            name: format!("{algorithm}-cert-v01@openssh.com"),
+            algorithm,
+            is_certified: true,
         }
     }
 }

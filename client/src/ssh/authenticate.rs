@@ -1,35 +1,56 @@
-//! Authentication: keys first, then what a person at a terminal can give.
+//! Authentication, in ssh's order (`userauth` in `sshconnect2.c`): of the methods the server would
+//! take the first one preferred, one request after the other until it has nothing more to send.
 
+mod interactive;
+
+use std::collections::VecDeque;
 use std::future::Future;
 use std::time::Duration;
 
-use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse, Prompt as ServerPrompt};
+use outlast_protocol::secret::Secret;
+use russh::client::{AuthResult, Handle};
+use russh::keys::HashAlg;
 use russh::{MethodKind, MethodSet};
 
+use super::agent::Agent;
 use super::config::{Authentication, HostConfig};
 use super::error::ConnectErrorKind;
 use super::handler::ConnectionHandler;
+use super::identity::Identity;
 use super::prompt::{Answer, Prompt, Question};
 
-/// Rounds of keyboard-interactive per attempt: a server may ask without end.
-const MAX_ROUNDS: u32 = 16;
+/// What let us in.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Accepted {
+    /// The methods, in the order in which the server took them.
+    pub methods: Vec<String>,
+    /// The last key that was taken: where it is, its type and fingerprint; empty for none.
+    pub key: String,
+}
 
+/// What was accepted, and what the person should hear besides.
 pub(super) async fn authenticate(
     handle: &mut Handle<ConnectionHandler>,
     config: &HostConfig,
     prompt: &dyn Prompt,
-) -> Result<(), ConnectErrorKind> {
+) -> Result<(Accepted, Vec<String>), ConnectErrorKind> {
     let mut attempt = Attempt {
         handle,
         config,
         prompt,
         tried: Vec::new(),
+        notes: Vec::new(),
+        accepted: Accepted::default(),
         allowed: None,
-        keys_tried: 0,
         no_terminal: false,
+        passwords: 0,
+        rounds: 0,
+        keys: None,
+        agent: None,
+        rsa_hash: None,
     };
     match attempt.run().await {
-        Ok(true) => Ok(()),
+        Ok(true) => Ok((attempt.accepted, attempt.notes)),
         Ok(false) => Err(attempt.refused(None)),
         Err(russh::Error::Elapsed(_)) => Err(ConnectErrorKind::TimedOut {
             phase: "authentication",
@@ -42,50 +63,71 @@ pub(super) async fn authenticate(
 pub(super) struct Attempt<'a> {
     pub(super) handle: &'a mut Handle<ConnectionHandler>,
     pub(super) config: &'a HostConfig,
-    prompt: &'a dyn Prompt,
+    pub(super) prompt: &'a dyn Prompt,
     /// For the message, if all fails.
     pub(super) tried: Vec<String>,
+    pub(super) notes: Vec<String>,
+    pub(super) accepted: Accepted,
     /// What the server would take, once it has said so.
     allowed: Option<MethodSet>,
-    pub(super) keys_tried: usize,
-    no_terminal: bool,
+    pub(super) no_terminal: bool,
+    /// How often a password was asked for.
+    passwords: u32,
+    /// How often keyboard-interactive was begun.
+    rounds: u32,
+    /// Keys to be tried, and those that were; none before they are looked for.
+    pub(super) keys: Option<(VecDeque<Identity>, Vec<Identity>)>,
+    pub(super) agent: Option<Agent>,
+    pub(super) rsa_hash: Option<Option<Option<HashAlg>>>,
 }
 
-/// After a step.
+/// After a request.
 pub(super) enum Step {
     Done,
     /// Accepted, and more is asked for.
     Partial,
     Refused,
+    /// There was nothing to send: the method is exhausted.
+    NotSent,
 }
 
 impl Attempt<'_> {
     async fn run(&mut self) -> Result<bool, russh::Error> {
         let mut methods = self.config.authentications.clone();
-        // A server that wants several methods names the rest after each success.
-        while let Some(method) = methods.first().copied() {
-            methods.remove(0);
-            if method != Authentication::PublicKey
-                && self.allowed.is_none()
-                && let Step::Done = self.none().await?
+        while !self.handle.is_closed() {
+            // A key is tried at once, which saves asking what the server would take.
+            if self.allowed.is_none()
+                && methods
+                    .first()
+                    .is_some_and(|first| *first != Authentication::PublicKey)
+                && matches!(self.none().await?, Step::Done)
             {
+                self.accepted.methods.push("none".to_owned());
                 return Ok(true);
             }
-            if !self.is_allowed(method) || self.handle.is_closed() {
-                continue;
-            }
+            let next = methods.iter().position(|method| self.is_allowed(*method));
+            let Some(method) = next.and_then(|next| methods.get(next)).copied() else {
+                break;
+            };
             let step = match method {
-                Authentication::PublicKey => self.public_keys().await?,
-                Authentication::Password => self.passwords().await?,
+                Authentication::PublicKey => self.next_key().await?,
+                Authentication::Password => self.password().await?,
                 Authentication::KeyboardInteractive => self.keyboard_interactive().await?,
             };
             match step {
-                Step::Done => return Ok(true),
-                Step::Partial => {
-                    methods = self.config.authentications.clone();
-                    methods.retain(|other| *other != method);
+                Step::Done | Step::Partial => {
+                    let name = <&'static str>::from(&kind(method));
+                    self.accepted.methods.push(name.to_owned());
+                    if let Step::Done = step {
+                        return Ok(true);
+                    }
+                    // The same key may serve for another method's sake, as in ssh.
+                    if let Some((left, done)) = &mut self.keys {
+                        done.drain(..).rev().for_each(|key| left.push_front(key));
+                    }
                 }
                 Step::Refused => {}
+                Step::NotSent => methods.retain(|other| *other != method),
             }
         }
         Ok(false)
@@ -120,132 +162,33 @@ impl Attempt<'_> {
         }
     }
 
-    pub(super) fn is_allowed(&self, method: Authentication) -> bool {
-        let kind = match method {
-            Authentication::PublicKey => MethodKind::PublicKey,
-            Authentication::Password => MethodKind::Password,
-            Authentication::KeyboardInteractive => MethodKind::KeyboardInteractive,
-        };
-        self.allowed
-            .as_ref()
-            .is_none_or(|allowed| allowed.contains(&kind))
+    fn is_allowed(&self, method: Authentication) -> bool {
+        let allowed = self.allowed.as_ref();
+        allowed.is_none_or(|allowed| allowed.contains(&kind(method)))
     }
 
-    async fn passwords(&mut self) -> Result<Step, russh::Error> {
-        let (user, host) = (self.config.user.as_str(), self.config.host.as_str());
-        let limit = self.config.connect_timeout;
-        for attempt in 1..=self.config.password_prompts {
-            let Some(password) = self
-                .ask(Question::Password {
-                    user,
-                    host,
-                    attempt,
-                })
-                .await
-            else {
-                break;
-            };
-            self.tried.push("password".into());
-            let result = within(limit, self.handle.authenticate_password(user, password)).await?;
-            match self.note(result) {
-                Step::Refused if !self.handle.is_closed() => {}
-                taken => return Ok(taken),
-            }
-        }
-        Ok(Step::Refused)
+    /// The name under which the person knows the host.
+    pub(super) fn shown_host(&self) -> &str {
+        let alias = self.config.host_key_alias.as_deref();
+        alias.unwrap_or(&self.config.host)
     }
 
-    async fn keyboard_interactive(&mut self) -> Result<Step, russh::Error> {
-        use KeyboardInteractiveAuthResponse as Response;
-        let (user, limit) = (self.config.user.as_str(), self.config.connect_timeout);
-        for _ in 0..self.config.password_prompts {
-            let mut rounds = 0;
-            let mut response = within(
-                limit,
-                self.handle
-                    .authenticate_keyboard_interactive_start(user, None::<String>),
-            )
-            .await?;
-            while let Response::InfoRequest {
-                name,
-                instructions,
-                prompts,
-            } = response
-            {
-                rounds += 1;
-                let answers = self.answers(&name, &instructions, &prompts).await;
-                let Some(answers) = answers.filter(|_| rounds <= MAX_ROUNDS) else {
-                    return Ok(Step::Refused);
-                };
-                response = within(
-                    limit,
-                    self.handle
-                        .authenticate_keyboard_interactive_respond(answers),
-                )
-                .await?;
-            }
-            self.tried.push("keyboard-interactive".into());
-            match response {
-                Response::Success => return Ok(Step::Done),
-                Response::Failure {
-                    remaining_methods,
-                    partial_success,
-                } => {
-                    let result = AuthResult::Failure {
-                        remaining_methods,
-                        partial_success,
-                    };
-                    if let Step::Partial = self.note(result) {
-                        return Ok(Step::Partial);
-                    }
-                }
-                Response::InfoRequest { .. } => {}
-            }
-            if self.handle.is_closed() || rounds == 0 {
-                break;
-            }
-        }
-        Ok(Step::Refused)
-    }
-
-    async fn answers(
-        &mut self,
-        name: &str,
-        instructions: &str,
-        prompts: &[ServerPrompt],
-    ) -> Option<Vec<String>> {
-        let (user, host) = (self.config.user.as_str(), self.config.host.as_str());
-        let mut answers = Vec::new();
-        for ServerPrompt { prompt, echo } in prompts {
-            let echo = *echo;
-            answers.push(
-                self.ask(Question::KeyboardInteractive {
-                    user,
-                    host,
-                    name,
-                    instructions,
-                    prompt,
-                    echo,
-                })
-                .await?,
-            );
-        }
-        Some(answers)
-    }
-
-    /// A secret from the person, if there is one and they want to.
-    pub(super) async fn ask(&mut self, question: Question<'_>) -> Option<String> {
+    /// What the person answers; none if nobody can be asked.
+    pub(super) async fn ask(&mut self, question: Question<'_>) -> Option<Answer> {
         if self.config.batch_mode {
             self.no_terminal = true;
             return None;
         }
-        match self.prompt.ask(question).await {
-            Ok(Answer::Text(text)) => Some(text),
-            Ok(_) => None,
-            Err(_) => {
-                self.no_terminal = true;
-                None
-            }
+        let answer = self.prompt.ask(question).await;
+        self.no_terminal |= answer.is_err();
+        answer.ok()
+    }
+
+    /// One secret from the person, if there is one and they want to.
+    pub(super) async fn ask_secret(&mut self, question: Question<'_>) -> Option<Secret> {
+        match self.ask(question).await {
+            Some(Answer::Texts(texts)) => texts.into_iter().next(),
+            _ => None,
         }
     }
 
@@ -258,10 +201,19 @@ impl Attempt<'_> {
         });
         ConnectErrorKind::AuthenticationRefused {
             tried: std::mem::take(&mut self.tried),
+            accepted: std::mem::take(&mut self.accepted.methods),
             allowed: names.unwrap_or_default(),
             detail,
             no_terminal: self.no_terminal,
         }
+    }
+}
+
+fn kind(method: Authentication) -> MethodKind {
+    match method {
+        Authentication::PublicKey => MethodKind::PublicKey,
+        Authentication::Password => MethodKind::Password,
+        Authentication::KeyboardInteractive => MethodKind::KeyboardInteractive,
     }
 }
 

@@ -1,6 +1,7 @@
 //! An authenticated connection to one host.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use russh::client::Handle;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
-use super::authenticate::authenticate;
+use super::authenticate::{Accepted, authenticate};
 use super::config::{HostConfig, Proxy};
 use super::dial::dial;
 use super::error::{ConnectError, ConnectErrorKind, OpenError};
@@ -26,8 +27,20 @@ use super::{jump, open};
 pub struct Description {
     pub kex: String,
     pub cipher: String,
-    /// The type of the host key.
+    /// Empty where the cipher does it itself.
+    pub mac: String,
+    /// The type of the host key, and its fingerprint.
     pub host_key: String,
+    /// How what we send is compressed; `none` mostly.
+    pub compression: String,
+    /// How often keys were agreed on so far.
+    pub key_exchanges: u32,
+    /// Whether both sides keep to the strict key exchange.
+    pub strict_kex: bool,
+    /// In which way a recent ssh would have done better; empty for none.
+    pub weaker: String,
+    /// What was accepted.
+    pub accepted: Accepted,
     /// The server's identification, such as `SSH-2.0-OpenSSH_9.2p1`.
     pub server: String,
 }
@@ -37,6 +50,8 @@ pub struct Description {
 pub struct Connection {
     handle: Arc<Handle<ConnectionHandler>>,
     host: String,
+    port: u16,
+    user: String,
     facts: SharedFacts,
     ended: watch::Receiver<Option<String>>,
     warnings: Vec<String>,
@@ -63,16 +78,15 @@ impl Connection {
                 Proxy::None => {
                     let (stream, address, spent) =
                         dial(config).await.map_err(|kind| failed(config, kind))?;
-                    let (stream, address) = (QuickAckStream::new(stream), address.ip().to_string());
-                    Self::over(config, stream, &address, spent, prompt, None).await
+                    let (stream, address) = (QuickAckStream::new(stream), Some(address.ip()));
+                    Self::over(config, stream, address, spent, prompt, None).await
                 }
                 Proxy::Command(command) => {
                     let stream = ProxyCommandStream::start(config, command).map_err(|error| {
                         let detail = format!("the proxy command does not start: {error}");
                         failed(config, ConnectErrorKind::Unreachable { detail })
                     })?;
-                    let address = "through a proxy command";
-                    Self::over(config, stream, address, Duration::ZERO, prompt, None).await
+                    Self::over(config, stream, None, Duration::ZERO, prompt, None).await
                 }
                 Proxy::Jump(chain) => match jump::connect_chain(chain, prompt).await? {
                     Some(via) => Self::establish_through(config, via, prompt).await,
@@ -91,15 +105,14 @@ impl Connection {
         prompt: &dyn Prompt,
     ) -> Result<Self, ConnectError> {
         let stream = jump::tunnel(&via, config).await?;
-        let address = format!("through {}", via.host);
         let via = Some(Box::new(via));
-        Self::over(config, stream, &address, Duration::ZERO, prompt, via).await
+        Self::over(config, stream, None, Duration::ZERO, prompt, via).await
     }
 
     async fn over<S>(
         config: &HostConfig,
         stream: S,
-        address: &str,
+        address: Option<IpAddr>,
         spent: Duration,
         prompt: &dyn Prompt,
         via: Option<Box<Self>>,
@@ -110,20 +123,24 @@ impl Connection {
         let Handshaken {
             mut handle,
             ends,
-            warnings,
+            mut warnings,
         } = shake_hands(config, stream, address, spent, prompt)
             .await
             .map_err(|kind| failed(config, kind))?;
-        if let Err(refused) = authenticate(&mut handle, config, prompt).await {
+        let authenticated = authenticate(&mut handle, config, prompt).await;
+        let (accepted, notes) = authenticated.map_err(|refused| {
             let ending = ends.ended.borrow().clone();
-            return Err(failed(
-                config,
-                with_ending(refused, handle.is_closed(), ending),
-            ));
-        }
+            failed(config, with_ending(refused, handle.is_closed(), ending))
+        })?;
+        warnings.extend(notes);
+        let mut facts = ends.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        facts.description.accepted = accepted;
+        drop(facts);
         Ok(Self {
             handle: Arc::new(handle),
             host: config.host.clone(),
+            port: config.port,
+            user: config.user.clone(),
             facts: ends.facts,
             ended: ends.ended,
             warnings,
@@ -196,6 +213,14 @@ impl Connection {
         &self.host
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
     /// The jump host's connection, if this one goes through one.
     pub fn via(&self) -> Option<&Self> {
         self.via.as_deref()
@@ -238,6 +263,7 @@ fn with_ending(
     match kind {
         ConnectErrorKind::AuthenticationRefused {
             tried,
+            accepted,
             allowed,
             no_terminal,
             detail,
@@ -252,6 +278,7 @@ fn with_ending(
             }
             ConnectErrorKind::AuthenticationRefused {
                 tried,
+                accepted,
                 allowed,
                 detail,
                 no_terminal,

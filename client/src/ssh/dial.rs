@@ -1,7 +1,8 @@
 //! Opens the TCP connection: every address, in turn, each with a head start on the next.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpSocket, TcpStream};
@@ -39,6 +40,7 @@ pub(super) async fn dial(
 }
 
 async fn dial_once(config: &HostConfig) -> Result<(TcpStream, SocketAddr), ConnectErrorKind> {
+    let near_end = Arc::new(NearEnd::of(config).await?);
     let mut addresses = addresses(config).await?.into_iter();
     let mut attempts = JoinSet::new();
     let mut last_failure = None;
@@ -59,7 +61,7 @@ async fn dial_once(config: &HostConfig) -> Result<(TcpStream, SocketAddr), Conne
             },
             () = sleep_until(next_at), if !exhausted => match addresses.next() {
                 Some(address) => {
-                    attempts.spawn(connect(address, config.bind_address));
+                    attempts.spawn(connect(address, near_end.clone()));
                     next_at = Instant::now() + HEAD_START;
                 }
                 None => exhausted = true,
@@ -68,9 +70,70 @@ async fn dial_once(config: &HostConfig) -> Result<(TcpStream, SocketAddr), Conne
     }
 }
 
+/// What is decided about our end of the connection.
+struct NearEnd {
+    /// Addresses to connect from; none for the system's choice.
+    addresses: Option<Vec<IpAddr>>,
+    interface: Option<String>,
+    keepalive: bool,
+    class: Option<u8>,
+}
+
+impl NearEnd {
+    async fn of(config: &HostConfig) -> Result<Self, ConnectErrorKind> {
+        let addresses = match &config.bind_address {
+            None => None,
+            Some(name) => {
+                let found = tokio::net::lookup_host((name.as_str(), 0)).await;
+                let found = found.map_err(|error| {
+                    unreachable(format!("BindAddress {name} is no address here: {error}"))
+                })?;
+                Some(found.map(|address| address.ip()).collect())
+            }
+        };
+        Ok(Self {
+            // As in ssh, an address says more than an interface.
+            interface: config
+                .bind_interface
+                .clone()
+                .filter(|_| addresses.is_none()),
+            addresses,
+            keepalive: config.tcp_keepalive,
+            class: config.ip_qos,
+        })
+    }
+
+    fn prepare(&self, socket: &TcpSocket, to: SocketAddr) -> io::Result<()> {
+        socket.set_keepalive(self.keepalive)?;
+        if let Some(class) = self.class {
+            // A wish: as in ssh, the connection does not fail for it.
+            let _ = match to {
+                SocketAddr::V4(_) => rustix::net::sockopt::set_ip_tos(socket, class),
+                SocketAddr::V6(_) => rustix::net::sockopt::set_ipv6_tclass(socket, class.into()),
+            };
+        }
+        if let Some(interface) = &self.interface {
+            let bound = socket.bind_device(Some(interface.as_bytes()));
+            bound.map_err(|error| named(error, &format!("BindInterface {interface}")))?;
+        }
+        let Some(addresses) = &self.addresses else {
+            return Ok(());
+        };
+        let fitting = addresses.iter().find(|it| it.is_ipv4() == to.is_ipv4());
+        let from = *fitting
+            .ok_or_else(|| io::Error::other("BindAddress leads to no address of that family"))?;
+        let bound = socket.bind(SocketAddr::new(from, 0));
+        bound.map_err(|error| named(error, &format!("BindAddress {from}")))
+    }
+}
+
+fn named(error: io::Error, what: &str) -> io::Error {
+    io::Error::other(format!("{what}: {error}"))
+}
+
 async fn connect(
     address: SocketAddr,
-    bind: Option<std::net::IpAddr>,
+    near_end: Arc<NearEnd>,
 ) -> (io::Result<TcpStream>, SocketAddr) {
     let open = async {
         let socket = if address.is_ipv4() {
@@ -78,9 +141,7 @@ async fn connect(
         } else {
             TcpSocket::new_v6()
         }?;
-        if let Some(bind) = bind {
-            socket.bind(SocketAddr::new(bind, 0))?;
-        }
+        near_end.prepare(&socket, address)?;
         socket.connect(address).await
     };
     (open.await, address)
@@ -148,4 +209,72 @@ fn failure(error: &io::Error, address: SocketAddr) -> ConnectErrorKind {
 
 fn unreachable(detail: String) -> ConnectErrorKind {
     ConnectErrorKind::Unreachable { detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::net::sockopt;
+
+    fn near_end() -> NearEnd {
+        NearEnd {
+            addresses: None,
+            interface: None,
+            keepalive: true,
+            class: None,
+        }
+    }
+
+    #[test]
+    fn a_socket_is_as_the_configuration_says() {
+        let to: SocketAddr = "127.0.0.1:22".parse().unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        near_end().prepare(&socket, to).unwrap();
+        assert!(socket.keepalive().unwrap());
+        let near_end = NearEnd {
+            addresses: Some(vec!["::1".parse().unwrap(), "127.0.0.9".parse().unwrap()]),
+            keepalive: false,
+            class: Some(0x48),
+            interface: Some("lo".to_owned()),
+        };
+        let socket = TcpSocket::new_v4().unwrap();
+        near_end.prepare(&socket, to).unwrap();
+        assert!(!socket.keepalive().unwrap());
+        assert_eq!(sockopt::ip_tos(&socket).unwrap(), 0x48);
+        let bound = socket.local_addr().unwrap().ip();
+        assert_eq!(bound, IpAddr::from([127, 0, 0, 9]));
+        let device = socket.device().unwrap();
+        assert_eq!(device.as_deref(), Some(&b"lo"[..]));
+        let socket = TcpSocket::new_v6().unwrap();
+        let to = "[::1]:22".parse().unwrap();
+        near_end.prepare(&socket, to).unwrap();
+        assert_eq!(sockopt::ipv6_tclass(&socket).unwrap(), 0x48);
+    }
+
+    #[test]
+    fn what_cannot_be_bound_is_named() {
+        let to: SocketAddr = "127.0.0.1:22".parse().unwrap();
+        let refused = |near_end: NearEnd| {
+            let socket = TcpSocket::new_v4().unwrap();
+            near_end.prepare(&socket, to).unwrap_err().to_string()
+        };
+        let interface = refused(NearEnd {
+            interface: Some("nonesuch".to_owned()),
+            ..near_end()
+        });
+        assert!(
+            interface.starts_with("BindInterface nonesuch: "),
+            "{interface}"
+        );
+        let family = refused(NearEnd {
+            addresses: Some(vec!["::1".parse().unwrap()]),
+            ..near_end()
+        });
+        assert!(family.contains("no address of that family"), "{family}");
+        let foreign = refused(NearEnd {
+            addresses: Some(vec!["192.0.2.1".parse().unwrap()]),
+            ..near_end()
+        });
+        assert!(foreign.starts_with("BindAddress 192.0.2.1: "), "{foreign}");
+    }
 }

@@ -37,6 +37,8 @@ pub enum ConnectErrorKind {
     AuthenticationRefused {
         /// The keys and methods tried, and those left out with the reason.
         tried: Vec<String>,
+        /// The methods that were accepted, without being enough.
+        accepted: Vec<String>,
         /// The methods the server would still take.
         allowed: Vec<String>,
         /// What the server said on parting, if it did.
@@ -92,7 +94,9 @@ impl ConnectError {
                 "a firewall may drop the packets; -o ConnectTimeout=SECONDS waits longer".into()
             }
             Kind::Negotiation { .. } => {
-                "-o KexAlgorithms=, Ciphers=, MACs= or HostKeyAlgorithms= can allow more".into()
+                "-o KexAlgorithms=, Ciphers=, MACs= or HostKeyAlgorithms= can allow more; \
+                 --transport openssh has all that the ssh here has"
+                    .into()
             }
             Kind::HostKey(HostKeyError::Changed { host, file, .. }) => format!(
                 "if the change is expected, remove the old key: ssh-keygen -f {} -R '{host}'",
@@ -104,8 +108,16 @@ impl ConnectError {
             ),
             Kind::HostKey(_) => return None,
             Kind::AuthenticationRefused {
+                detail: Some(detail),
+                ..
+            } if detail.contains("Too many authentication failures") => {
+                "too many keys were tried before the right one: name it with -i FILE -o \
+                 IdentitiesOnly=yes"
+                    .into()
+            }
+            Kind::AuthenticationRefused {
                 no_terminal: true, ..
-            } => "run it from a terminal, or load a key with ssh-add".into(),
+            } => "run it from a terminal, set SSH_ASKPASS, or load a key with ssh-add".into(),
             Kind::AuthenticationRefused { .. } => {
                 "name a key with -i FILE, or load one with ssh-add".into()
             }
@@ -136,6 +148,7 @@ impl fmt::Display for ConnectError {
             Kind::HostKey(error) => write!(f, "{error} (connecting to {at})"),
             Kind::AuthenticationRefused {
                 tried,
+                accepted,
                 allowed,
                 detail,
                 ..
@@ -145,6 +158,9 @@ impl fmt::Display for ConnectError {
                     write!(f, " ({detail})")?;
                 }
                 write!(f, "; tried: {}", or_nothing(tried))?;
+                if !accepted.is_empty() {
+                    write!(f, "; accepted, but not enough: {}", accepted.join(", "))?;
+                }
                 write!(f, "; it allows: {}", or_nothing(allowed))
             }
             Kind::Disconnected { reason } => {

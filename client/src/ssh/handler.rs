@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use russh::client::{DisconnectReason, Handler, Session};
-use russh::keys::PublicKeyOrCertificate;
+use russh::compression::Compression;
 use russh::keys::ssh_key::public::KeyData;
+use russh::keys::{HashAlg, PublicKeyOrCertificate};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::connection::Description;
@@ -107,14 +108,23 @@ impl Handler for ConnectionHandler {
         session: &mut Session,
     ) -> Result<(), russh::Error> {
         let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
-        facts.description = Description {
-            kex: names.kex.as_ref().to_owned(),
-            cipher: names.cipher.as_ref().to_owned(),
-            host_key: names.key.to_string(),
-            server: String::from_utf8_lossy(session.remote_sshid())
-                .trim()
-                .to_owned(),
+        let cipher = names.cipher.as_ref();
+        let authenticates_itself = cipher.contains("gcm") || cipher.contains("poly1305");
+        let accepted = self.accepted.as_ref();
+        let fingerprint = accepted.map(|key| key.fingerprint(HashAlg::Sha256).to_string());
+        let about = &mut facts.description;
+        about.compression = compression_name(&names.client_compression).to_owned();
+        about.key_exchanges = about.key_exchanges.saturating_add(1);
+        about.kex = names.kex.as_ref().to_owned();
+        about.cipher = cipher.to_owned();
+        about.mac = match authenticates_itself {
+            true => String::new(),
+            false => names.client_mac.as_ref().to_owned(),
         };
+        about.host_key = format!("{} {}", names.key, fingerprint.unwrap_or_default());
+        about.server = String::from_utf8_lossy(session.remote_sshid())
+            .trim()
+            .to_owned();
         Ok(())
     }
 
@@ -132,6 +142,14 @@ impl Handler for ConnectionHandler {
                 Err(error)
             }
         }
+    }
+}
+
+fn compression_name(compression: &Compression) -> &'static str {
+    match compression {
+        Compression::None => "none",
+        Compression::Zlib => "zlib",
+        Compression::ZlibOpenSSH => "zlib@openssh.com",
     }
 }
 

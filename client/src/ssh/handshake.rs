@@ -1,24 +1,33 @@
 //! From a stream to a server whose host key is believed.
 
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use russh::Limits;
 use russh::client::{self, Handle};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
 use super::abortable::AbortableStream;
-use super::algorithms::preferred;
-use super::config::HostConfig;
+use super::algorithms::{preferred, weaker};
+use super::config::{HostConfig, Rekey};
 use super::error::ConnectErrorKind;
 use super::handler::{ConnectionHandler, HandlerEnds, ending};
 use super::host_key::HostKeyPolicy;
+use super::overheard::Ear;
 use super::prompt::Prompt;
 
 /// 2 MiB, russh's default, gives 24 MiB/s at 40 ms of delay; this gives 120 and more.
 const WINDOW_SIZE: u32 = 16 * 1024 * 1024;
 /// More than 65535 is an error in russh.
 const PACKET_SIZE: u32 = 65535;
+/// ssh takes 16 bytes for a limit and then exchanges keys for every packet; a key exchange itself
+/// is bigger.
+const LEAST_REKEY: usize = 64 * 1024;
+
+/// How a server says that it does not let messages be dropped during the handshake; we always do.
+const STRICT_KEX: &str = "kex-strict-s-v00@openssh.com";
 
 pub(super) struct Handshaken {
     pub(super) handle: Handle<ConnectionHandler>,
@@ -30,14 +39,16 @@ pub(super) struct Handshaken {
 pub(super) async fn shake_hands<S>(
     config: &HostConfig,
     stream: S,
-    address: &str,
+    address: Option<IpAddr>,
     spent: Duration,
     prompt: &dyn Prompt,
 ) -> Result<Handshaken, ConnectErrorKind>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let policy = HostKeyPolicy::new(config);
+    let mut policy = HostKeyPolicy::read(config, address)
+        .await
+        .map_err(ConnectErrorKind::HostKey)?;
     let preferred = preferred(config, policy.known()).map_err(|none| {
         let detail = format!(
             "none of {} `{}` is supported here",
@@ -46,7 +57,8 @@ where
         ConnectErrorKind::Negotiation { detail }
     })?;
     let (handler, mut ends) = ConnectionHandler::new();
-    let (stream, settle) = AbortableStream::new(stream);
+    let (ear, offer) = Ear::new();
+    let (stream, settle) = AbortableStream::new(stream, ear);
     let connecting = client::connect_stream(client_config(config, preferred), stream, handler);
     tokio::pin!(connecting);
     let mut deadline = Instant::now() + config.connect_timeout.saturating_sub(spent);
@@ -57,11 +69,11 @@ where
             biased;
             Some(question) = ends.questions.recv() => {
                 let asked = Instant::now();
-                let verdict = policy.check(&question.presented, address, prompt).await;
+                let verdict = policy.check(&question.presented, prompt).await;
                 deadline += asked.elapsed();
                 let is_accepted = verdict.is_ok();
                 match verdict {
-                    Ok(warning) => warnings.extend(warning),
+                    Ok(notes) => warnings.extend(notes),
                     Err(error) => refusal = Some(error),
                 }
                 // The other end is gone if the connection broke meanwhile: `connecting` says so.
@@ -80,6 +92,11 @@ where
         }
     };
     let _ = settle.send(());
+    let mut facts = ends.facts.lock().unwrap_or_else(PoisonError::into_inner);
+    let about = &mut facts.description;
+    about.strict_kex = offer.has(STRICT_KEX);
+    about.weaker = weaker(config, &about.kex, &offer);
+    drop(facts);
     Ok(Handshaken {
         handle,
         ends,
@@ -98,8 +115,21 @@ fn client_config(config: &HostConfig, preferred: russh::Preferred) -> Arc<client
             .and_then(|keepalive| usize::try_from(keepalive.count_max).ok())
             .unwrap_or(3),
         nodelay: true,
+        limits: limits(config.rekey),
         ..client::Config::default()
     })
+}
+
+/// More than 1 GiB between two key exchanges is not to be had: earlier ones are no harm.
+fn limits(rekey: Rekey) -> Limits {
+    let most = Limits::default();
+    let bytes = rekey.bytes.and_then(|bytes| usize::try_from(bytes).ok());
+    let bytes = bytes.unwrap_or(usize::MAX).max(LEAST_REKEY);
+    Limits {
+        rekey_write_limit: bytes.min(most.rekey_write_limit),
+        rekey_read_limit: bytes.min(most.rekey_read_limit),
+        rekey_time_limit: rekey.interval.unwrap_or(most.rekey_time_limit),
+    }
 }
 
 fn failure(error: russh::Error) -> ConnectErrorKind {

@@ -1,204 +1,288 @@
-//! The keys to try, in order.
+//! The keys to try, in ssh's order (`pubkey_prepare` in `sshconnect2.c`).
 
-use std::io;
-use std::os::unix::fs::MetadataExt;
+mod file;
+
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use russh::keys::agent::AgentIdentity;
+use russh::keys::ssh_key::certificate::CertType;
 use russh::keys::ssh_key::public::KeyData;
-use russh::keys::{
-    Certificate, HashAlg, PrivateKey, PublicKey, decode_secret_key, load_openssh_certificate,
-    load_public_key,
-};
+use russh::keys::{Algorithm, Certificate, HashAlg, PublicKey, load_openssh_certificate};
 
-use super::config::HostConfig;
+use super::config::{HostConfig, matches_list};
+use super::host_key::type_name;
+pub(super) use file::{KeyFile, Locked};
 
 /// A key to try.
-pub(super) enum Candidate {
-    Agent(AgentIdentity),
-    File {
-        file: IdentityFile,
-        certificate: Option<Certificate>,
-    },
-}
-
-/// A private key file as far as it can be read without a passphrase.
 #[derive(Clone)]
-pub(super) struct IdentityFile {
-    pub(super) path: PathBuf,
-    /// Unknown for an encrypted key of an old format without a `.pub` beside it.
-    pub(super) public: Option<PublicKey>,
-    pub(super) secret: Secret,
+pub(super) struct Identity {
+    /// What is offered; unknown for an encrypted key of an old format without a `.pub` beside it.
+    pub(super) offer: Option<Offer>,
+    pub(super) signer: SignedBy,
+    /// The file it comes from, or the agent's name for it.
+    name: String,
 }
 
 #[derive(Clone)]
-pub(super) enum Secret {
-    Open(Arc<PrivateKey>),
-    /// The text, to be decrypted.
-    Locked(String),
-    /// Only the public key is here; the agent may have the rest.
-    Absent,
+pub(super) enum Offer {
+    Plain(PublicKey),
+    Certified(Box<Certificate>),
+}
+
+/// Who has the private half.
+#[derive(Clone)]
+pub(super) enum SignedBy {
+    Agent(Box<AgentIdentity>),
+    File(PathBuf),
 }
 
 /// What was found, and notes about what had to be left out.
-pub(super) struct Candidates {
-    pub(super) list: Vec<Candidate>,
+pub(super) struct Identities {
+    pub(super) list: Vec<Identity>,
     pub(super) notes: Vec<String>,
 }
 
-/// The order: agent keys that a key file names; key files somebody named; the agent's other keys
-/// (unless `IdentitiesOnly`); the usual key files. ssh tries the agent's other keys before a named
-/// file, and so runs into `MaxAuthTries` with a full agent.
-pub(super) fn candidates(config: &HostConfig, agent: Vec<AgentIdentity>) -> Candidates {
+impl Offer {
+    fn key(&self) -> KeyData {
+        match self {
+            Self::Plain(key) => key.key_data().clone(),
+            Self::Certified(certificate) => certificate.public_key().clone(),
+        }
+    }
+
+    fn is(&self, identity: &AgentIdentity) -> bool {
+        match (self, identity) {
+            (Self::Plain(own), AgentIdentity::PublicKey { key, .. }) => {
+                own.key_data() == key.key_data()
+            }
+            (Self::Certified(own), AgentIdentity::Certificate { certificate, .. }) => {
+                // Without its comment, which the agent does not have.
+                own.to_bytes().ok() == certificate.to_bytes().ok()
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn algorithm(&self) -> Algorithm {
+        self.key().algorithm()
+    }
+}
+
+impl Identity {
+    fn in_agent(identity: AgentIdentity) -> Self {
+        let offer = match &identity {
+            AgentIdentity::PublicKey { key, .. } => Offer::Plain(key.clone()),
+            AgentIdentity::Certificate { certificate, .. } => {
+                Offer::Certified(Box::new(certificate.clone()))
+            }
+        };
+        Self {
+            offer: Some(offer),
+            name: identity.comment().to_owned(),
+            signer: SignedBy::Agent(Box::new(identity)),
+        }
+    }
+
+    fn in_file(path: &Path, offer: Option<Offer>) -> Self {
+        Self {
+            offer,
+            signer: SignedBy::File(path.to_path_buf()),
+            name: path.display().to_string(),
+        }
+    }
+
+    /// How the key is called in messages, as in ssh's own log.
+    pub(super) fn label(&self) -> String {
+        let place = match self.signer {
+            SignedBy::Agent(_) => " (agent)",
+            SignedBy::File(_) => "",
+        };
+        match &self.offer {
+            None => format!("{}{place}", self.name),
+            Some(offer) => {
+                let kind = match offer {
+                    Offer::Plain(_) => "",
+                    Offer::Certified(_) => "-CERT",
+                };
+                let key = offer.key();
+                let fingerprint = key.fingerprint(HashAlg::Sha256);
+                let of = type_name(&key.algorithm());
+                format!("{} {of}{kind} {fingerprint}{place}", self.name)
+            }
+        }
+    }
+}
+
+/// Certificates somebody named, then the agent's keys that a key file names, then (unless
+/// `IdentitiesOnly`) the agent's others, then the key files, each with the certificate beside it.
+pub(super) fn identities(config: &HostConfig, agent: Vec<AgentIdentity>) -> Identities {
     let mut notes = Vec::new();
+    let mut files = key_files(config, &mut notes);
+    let mut list = named_certificates(config, &mut notes);
+    let mut others = Vec::new();
+    for identity in agent {
+        let is_it = |file: &Identity| file.offer.as_ref().is_some_and(|it| it.is(&identity));
+        match files.iter().position(is_it) {
+            Some(position) => {
+                let mut file = files.remove(position);
+                file.signer = SignedBy::Agent(Box::new(identity));
+                list.push(file);
+            }
+            None if config.identities_only => {}
+            None => others.push(Identity::in_agent(identity)),
+        }
+    }
+    list.extend(others);
+    list.extend(files);
+    find_signers(&mut list);
+    list.retain(|identity| is_usable(config, identity, &mut notes));
+    Identities { list, notes }
+}
+
+/// The private half of a certificate from a file may be in the agent, or in a key file.
+fn find_signers(list: &mut [Identity]) {
+    let plain: Vec<Identity> = list
+        .iter()
+        .filter(|identity| !matches!(identity.offer, Some(Offer::Certified(_))))
+        .cloned()
+        .collect();
+    for identity in list.iter_mut() {
+        let (Some(Offer::Certified(certificate)), SignedBy::File(path)) =
+            (&identity.offer, &identity.signer)
+        else {
+            continue;
+        };
+        let fits = |other: &&Identity| {
+            let key = other.offer.as_ref().map(Offer::key);
+            key.as_ref() == Some(certificate.public_key())
+        };
+        // A key file without a public half is recognised by its name.
+        let beside = |other: &&Identity| match &other.signer {
+            SignedBy::File(file) => {
+                other.offer.is_none() && with_suffix(file, "-cert.pub") == *path
+            }
+            SignedBy::Agent(_) => false,
+        };
+        if let Some(owner) = plain.iter().find(fits).or(plain.iter().find(beside)) {
+            identity.signer = owner.signer.clone();
+        }
+    }
+}
+
+/// Each key file, and behind it the certificate beside it unless certificates are named.
+fn key_files(config: &HostConfig, notes: &mut Vec<String>) -> Vec<Identity> {
     let mut files = Vec::new();
     for path in &config.identity_files {
-        match load(path) {
-            Ok(file) => files.push(file),
-            Err(error)
-                if error.kind() == io::ErrorKind::NotFound && !config.identity_files_named => {}
+        match file::public_half(path) {
+            Ok(public) => files.push(Identity::in_file(path, public.map(Offer::Plain))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                if config.identity_files_named {
+                    notes.push(format!("{} (there is no such file)", path.display()));
+                }
+            }
+            Err(error) => notes.push(format!("{} (left out: {error})", path.display())),
+        }
+        let certificate = load_openssh_certificate(with_suffix(path, "-cert.pub"));
+        if let (true, Ok(certificate)) = (config.certificate_files.is_empty(), certificate)
+            && certificate.cert_type() == CertType::User
+        {
+            let offer = Offer::Certified(Box::new(certificate));
+            files.push(Identity::in_file(path, Some(offer)));
+        }
+    }
+    files
+}
+
+fn named_certificates(config: &HostConfig, notes: &mut Vec<String>) -> Vec<Identity> {
+    let mut certificates = Vec::new();
+    for path in &config.certificate_files {
+        match load_openssh_certificate(path) {
+            Ok(certificate) if certificate.cert_type() == CertType::User => {
+                let offer = Offer::Certified(Box::new(certificate));
+                certificates.push(Identity::in_file(path, Some(offer)));
+            }
+            Ok(_) => notes.push(format!("{} (not a user's certificate)", path.display())),
             Err(error) => notes.push(format!("{} (left out: {error})", path.display())),
         }
     }
-    let position = |identity: &AgentIdentity| {
-        let key = agent_key(identity);
-        files
-            .iter()
-            .position(|file| file.public.as_ref().is_some_and(|p| *p.key_data() == key))
-    };
-    let (mut named, others): (Vec<_>, Vec<_>) = agent
-        .into_iter()
-        .partition(|identity| position(identity).is_some());
-    named.sort_by_key(position);
-    let in_agent: Vec<KeyData> = named.iter().map(agent_key).collect();
-    let is_in_agent = |file: &IdentityFile| {
-        file.public
-            .as_ref()
-            .is_some_and(|public| in_agent.contains(public.key_data()))
-    };
-    let certificates = certificates(config);
-    let from_files: Vec<Candidate> = files
-        .iter()
-        .filter(|file| !matches!(file.secret, Secret::Absent))
-        .flat_map(|file| {
-            let belongs = |certificate: &&Certificate| {
-                file.public
-                    .as_ref()
-                    .is_some_and(|p| p.key_data() == certificate.public_key())
-            };
-            let certified =
-                certificates
-                    .iter()
-                    .filter(belongs)
-                    .map(|certificate| Candidate::File {
-                        file: file.clone(),
-                        certificate: Some(certificate.clone()),
-                    });
-            let plain = (!is_in_agent(file)).then(|| Candidate::File {
-                file: file.clone(),
-                certificate: None,
-            });
-            certified.chain(plain).collect::<Vec<_>>()
-        })
-        .collect();
-    let others = others
-        .into_iter()
-        .filter(|_| !config.identities_only)
-        .map(Candidate::Agent);
-    let named = named.into_iter().map(Candidate::Agent);
-    let list = match config.identity_files_named {
-        true => named.chain(from_files).chain(others).collect(),
-        false => named.chain(others).chain(from_files).collect(),
-    };
-    Candidates { list, notes }
+    certificates
 }
 
-fn agent_key(identity: &AgentIdentity) -> KeyData {
-    identity.public_key().key_data().clone()
+/// Whether the configuration lets it be used: `PubkeyAcceptedAlgorithms`, `RequiredRSASize`.
+fn is_usable(config: &HostConfig, identity: &Identity, notes: &mut Vec<String>) -> bool {
+    let Some(offer) = &identity.offer else {
+        return true;
+    };
+    let key = offer.key();
+    if let KeyData::Rsa(rsa) = &key
+        && rsa.key_size() < config.required_rsa_size
+    {
+        notes.push(format!("{} (left out: RequiredRSASize)", identity.label()));
+        return false;
+    }
+    let is_sk = matches!(key, KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_));
+    if is_sk && matches!(identity.signer, SignedBy::File(_)) {
+        notes.push(format!("{} ({SK})", identity.label()));
+        return false;
+    }
+    let accepted = Accepts::new(config.pubkey_accepted_algorithms.as_deref());
+    let algorithm = key.algorithm();
+    let hashes = match algorithm {
+        Algorithm::Rsa { .. } => vec![Some(HashAlg::Sha512), Some(HashAlg::Sha256)],
+        _ => vec![None],
+    };
+    let is_certified = matches!(offer, Offer::Certified(_));
+    let usable = hashes
+        .into_iter()
+        .any(|hash| accepted.takes(&algorithm, hash, is_certified));
+    if !usable {
+        let label = identity.label();
+        notes.push(format!("{label} (left out: PubkeyAcceptedAlgorithms)"));
+    }
+    usable
 }
 
-fn certificates(config: &HostConfig) -> Vec<Certificate> {
-    let beside = config
-        .identity_files
-        .iter()
-        .map(|path| with_suffix(path, "-cert.pub"));
-    let paths = config.certificate_files.iter().cloned().chain(beside);
-    paths
-        .filter_map(|path| load_openssh_certificate(path).ok())
-        .collect()
+/// What to do about a key that only a token can use.
+const SK: &str = "left out: a security key is used through the agent; load it with ssh-add";
+
+/// `PubkeyAcceptedAlgorithms`.
+pub(super) struct Accepts<'a>(Option<&'a str>);
+
+impl<'a> Accepts<'a> {
+    pub(super) fn new(list: Option<&'a str>) -> Self {
+        Self(list)
+    }
+
+    /// Whether a key may be used with that hash.
+    pub(super) fn takes(
+        &self,
+        algorithm: &Algorithm,
+        hash: Option<HashAlg>,
+        is_certified: bool,
+    ) -> bool {
+        let name = match (algorithm, is_certified) {
+            (Algorithm::Rsa { .. }, _) => Algorithm::Rsa { hash }.to_string(),
+            (Algorithm::SkEd25519, true) => "sk-ssh-ed25519".to_owned(),
+            (Algorithm::SkEcdsaSha2NistP256, true) => "sk-ecdsa-sha2-nistp256".to_owned(),
+            (algorithm, _) => algorithm.to_string(),
+        };
+        let name = match is_certified {
+            true => format!("{name}-cert-v01@openssh.com"),
+            false => name,
+        };
+        match self.0 {
+            None => true,
+            Some(list) => match list.strip_prefix('-') {
+                Some(removed) => !matches_list(&name, removed.split(',')),
+                None if list.starts_with(['+', '^']) => true,
+                None => matches_list(&name, list.split(',')),
+            },
+        }
+    }
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
-}
-
-fn load(path: &Path) -> io::Result<IdentityFile> {
-    let beside = || load_public_key(with_suffix(path, ".pub")).ok();
-    let with = |public, secret| IdentityFile {
-        path: path.to_path_buf(),
-        public,
-        secret,
-    };
-    let metadata = match std::fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            // A key that lives in the agent may have only its public half here.
-            return beside()
-                .map(|public| with(Some(public), Secret::Absent))
-                .ok_or(error);
-        }
-        other => other?,
-    };
-    let text = std::fs::read_to_string(path)?;
-    if !text.contains("PRIVATE KEY") && !text.starts_with("PuTTY-User-Key-File-") {
-        let public = load_public_key(path).map_err(io::Error::other)?;
-        return Ok(with(Some(public), Secret::Absent));
-    }
-    if metadata.mode() & 0o077 != 0 && metadata.uid() == rustix::process::getuid().as_raw() {
-        return Err(io::Error::other("others can read it: chmod 600"));
-    }
-    if let Ok(key) = PrivateKey::from_openssh(&text) {
-        let public = Some(key.public_key().clone());
-        return Ok(match key.is_encrypted() {
-            true => with(public, Secret::Locked(text)),
-            false => with(public, Secret::Open(Arc::new(key))),
-        });
-    }
-    match decode_secret_key(&text, None) {
-        Ok(key) => Ok(with(
-            Some(key.public_key().clone()),
-            Secret::Open(Arc::new(key)),
-        )),
-        Err(_) if is_encrypted(&text) => Ok(with(beside(), Secret::Locked(text))),
-        Err(error) => Err(io::Error::other(error)),
-    }
-}
-
-/// Whether a key of an older format says it is encrypted.
-fn is_encrypted(text: &str) -> bool {
-    text.contains("ENCRYPTED") || text.contains("Encryption: aes")
-}
-
-impl Candidate {
-    /// How the key is called in messages.
-    pub(super) fn label(&self) -> String {
-        match self {
-            Self::Agent(identity) => {
-                let key = identity.public_key();
-                let fingerprint = key.fingerprint(HashAlg::Sha256);
-                format!("agent key {} {fingerprint}", identity.comment())
-            }
-            Self::File { file, certificate } => {
-                let path = file.path.display();
-                match certificate {
-                    Some(certificate) => {
-                        format!("{path} with certificate `{}`", certificate.key_id())
-                    }
-                    None => path.to_string(),
-                }
-            }
-        }
-    }
 }

@@ -2,22 +2,19 @@
 //!
 //! `russh::keys::check_known_hosts` is no policy: it accepts `@revoked` keys, ignores
 //! `@cert-authority` and patterns, and fails on one bad line. Here its parser's parts are used and
-//! the decisions are ours.
+//! the decisions are ours, taken as OpenSSH takes them (`hostfile.c`).
 
-use std::fs::OpenOptions;
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+mod record;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use hmac::{Hmac, KeyInit, Mac};
+use std::path::PathBuf;
+
 use russh::keys::ssh_key::known_hosts::{HostPatterns, Marker};
 use russh::keys::ssh_key::public::KeyData;
 use russh::keys::{Algorithm, PublicKey};
-use sha1::Sha1;
 
 use super::config::matches_list;
+use record::hashed;
+pub(super) use record::remember;
 
 /// The names under which a host may be recorded.
 #[derive(Clone, Debug)]
@@ -43,6 +40,14 @@ impl RecordedName {
             },
         }
     }
+
+    /// A name that is looked up as it is, whatever the port.
+    pub(super) fn alias(name: &str) -> Self {
+        Self {
+            own: name.to_owned(),
+            bare: None,
+        }
+    }
 }
 
 /// A line about the host in question.
@@ -62,20 +67,25 @@ pub(super) struct Place {
     pub(super) line: usize,
 }
 
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.file.display(), self.line)
+    }
+}
+
 /// The lines about one host, from all files.
 #[derive(Debug)]
 pub(super) struct KnownHosts {
+    name: RecordedName,
     entries: Vec<Entry>,
 }
 
 #[derive(Debug, Eq, PartialEq)]
 pub(super) enum Verdict {
-    Known,
+    Known(Place),
     Revoked(Place),
-    /// Another key of this type is recorded.
+    /// Other keys are recorded, of whatever type: ssh makes no difference either.
     Changed(Place),
-    /// Only keys of other types are recorded.
-    OtherType(Place),
     Unknown,
 }
 
@@ -84,28 +94,40 @@ impl KnownHosts {
     /// host unknown, never known. They are small and local: no need for another thread.
     pub(super) fn read<'a>(
         files: impl IntoIterator<Item = &'a PathBuf>,
-        name: &RecordedName,
+        name: RecordedName,
     ) -> Self {
-        let mut entries = Vec::new();
+        let mut known = Self {
+            name,
+            entries: Vec::new(),
+        };
         for file in files {
-            let Ok(bytes) = std::fs::read(file) else {
-                continue;
-            };
-            let text = String::from_utf8_lossy(&bytes);
-            for (index, line) in text.lines().enumerate() {
-                let place = || Place {
-                    file: file.clone(),
-                    line: index + 1,
-                };
-                entries.extend(parse(line, name).map(|(marker, key, own)| Entry {
-                    marker,
-                    key,
-                    own,
-                    place: place(),
-                }));
+            if let Ok(bytes) = std::fs::read(file) {
+                known.take(file, &String::from_utf8_lossy(&bytes));
             }
         }
-        Self { entries }
+        known
+    }
+
+    /// Takes in lines as of a file.
+    pub(super) fn take(&mut self, file: &std::path::Path, text: &str) {
+        for (index, line) in text.lines().enumerate() {
+            let place = || Place {
+                file: file.to_path_buf(),
+                line: index + 1,
+            };
+            let parsed = parse(line, &self.name);
+            self.entries.extend(parsed.map(|(marker, key, own)| Entry {
+                marker,
+                key,
+                own,
+                place: place(),
+            }));
+        }
+    }
+
+    /// The name they are about.
+    pub(super) fn name(&self) -> &RecordedName {
+        &self.name
     }
 
     /// The key itself, not its comment, is compared.
@@ -114,15 +136,11 @@ impl KnownHosts {
             return Verdict::Revoked(place.clone());
         }
         let plain = || self.entries.iter().filter(|entry| entry.marker.is_none());
-        if plain().any(|entry| entry.key == *key) {
-            return Verdict::Known;
+        if let Some(entry) = plain().find(|entry| entry.key == *key) {
+            return Verdict::Known(entry.place.clone());
         }
-        let same_type = |entry: &&Entry| entry.key.algorithm() == key.algorithm();
-        if let Some(entry) = plain().filter(|entry| entry.own).find(same_type) {
-            return Verdict::Changed(entry.place.clone());
-        }
-        match plain().find(|entry| entry.own) {
-            Some(entry) => Verdict::OtherType(entry.place.clone()),
+        match plain().rfind(|entry| entry.own) {
+            Some(entry) => Verdict::Changed(entry.place.clone()),
             None => Verdict::Unknown,
         }
     }
@@ -161,93 +179,65 @@ impl KnownHosts {
     }
 }
 
+/// The other names under which these files have this key, each with its place.
+pub(super) fn other_names<'a>(
+    files: impl IntoIterator<Item = &'a PathBuf>,
+    key: &KeyData,
+) -> Vec<String> {
+    let mut names = Vec::new();
+    for file in files {
+        let Ok(bytes) = std::fs::read(file) else {
+            continue;
+        };
+        for (index, line) in String::from_utf8_lossy(&bytes).lines().enumerate() {
+            let Some((None, hosts, its_key)) = fields(line) else {
+                continue;
+            };
+            if its_key == *key {
+                let hosts = match hosts.starts_with('|') {
+                    true => "[hashed name]",
+                    false => hosts,
+                };
+                names.push(format!("{}:{}: {hosts}", file.display(), index + 1));
+            }
+        }
+    }
+    names
+}
+
 /// A line, if it is about the host; anything unintelligible is not.
 fn parse(line: &str, name: &RecordedName) -> Option<(Option<Marker>, KeyData, bool)> {
+    let (marker, hosts, key) = fields(line)?;
+    let patterns: HostPatterns = hosts.parse().ok()?;
+    let own = matches_name(&patterns, &name.own);
+    let bare = || {
+        let bare = name.bare.as_deref();
+        bare.is_some_and(|bare| matches_name(&patterns, bare))
+    };
+    (own || bare()).then_some((marker, key, own))
+}
+
+/// What stands in a line.
+fn fields(line: &str) -> Option<(Option<Marker>, &str, KeyData)> {
     let mut fields = line.split_whitespace();
     let first = fields.next().filter(|first| !first.starts_with('#'))?;
     let (marker, hosts) = match first.starts_with('@') {
         true => (Some(first.parse::<Marker>().ok()?), fields.next()?),
         false => (None, first),
     };
-    let patterns: HostPatterns = hosts.parse().ok()?;
-    let own = matches_name(&patterns, &name.own);
-    if !own
-        && !name
-            .bare
-            .as_deref()
-            .is_some_and(|bare| matches_name(&patterns, bare))
-    {
-        return None;
-    }
     let key = PublicKey::from_openssh(&format!("{} {}", fields.next()?, fields.next()?)).ok()?;
-    Some((marker, key.key_data().clone(), own))
+    Some((marker, hosts, key.key_data().clone()))
 }
 
 fn matches_name(patterns: &HostPatterns, name: &str) -> bool {
     match patterns {
         HostPatterns::Patterns(patterns) => {
             let patterns: Vec<String> = patterns.iter().map(|p| p.to_ascii_lowercase()).collect();
-            matches_list(name, patterns.iter().map(String::as_str))
+            let name = name.to_ascii_lowercase();
+            matches_list(&name, patterns.iter().map(String::as_str))
         }
         HostPatterns::HashedName { salt, hash } => hashed(salt, name).is_some_and(|h| h == *hash),
     }
-}
-
-fn hashed(salt: &[u8], name: &str) -> Option<[u8; 20]> {
-    let mut mac = Hmac::<Sha1>::new_from_slice(salt).ok()?;
-    mac.update(name.as_bytes());
-    Some(mac.finalize().into_bytes().into())
-}
-
-/// Records a key, as one append: two processes that learn hosts at once both keep their line.
-pub(super) fn remember(
-    file: &Path,
-    name: &RecordedName,
-    key: &PublicKey,
-    hash: bool,
-) -> io::Result<()> {
-    let host = match hash {
-        false => name.own.clone(),
-        true => {
-            let mut salt = [0; 20];
-            rustix::rand::getrandom(&mut salt, rustix::rand::GetRandomFlags::empty())?;
-            let hash = hashed(&salt, &name.own).ok_or(io::ErrorKind::InvalidInput)?;
-            format!("|1|{}|{}", BASE64.encode(salt), BASE64.encode(hash))
-        }
-    };
-    // Without its comment: that is the server's text.
-    let key = PublicKey::from(key.key_data().clone())
-        .to_openssh()
-        .map_err(io::Error::other)?;
-    if let Some(parent) = file.parent() {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(parent)?;
-    }
-    let mut opened = OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(file)?;
-    let separator = if ends_within_line(&mut opened)? {
-        "\n"
-    } else {
-        ""
-    };
-    opened.write_all(format!("{separator}{host} {}\n", key.trim()).as_bytes())
-}
-
-/// Whether somebody's editor left the last line without its end.
-fn ends_within_line(file: &mut std::fs::File) -> io::Result<bool> {
-    if file.seek(SeekFrom::End(0))? == 0 {
-        return Ok(false);
-    }
-    file.seek(SeekFrom::End(-1))?;
-    let mut last = [0];
-    file.read_exact(&mut last)?;
-    Ok(last != *b"\n")
 }
 
 #[cfg(test)]

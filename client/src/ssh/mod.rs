@@ -2,7 +2,8 @@
 //!
 //! `russh` is used in this module and nowhere else: it moves fast and has traps, and its types do
 //! not appear in this module's interface. The order of use is [`resolve`], [`Connection::connect`],
-//! [`Connection::open_link`].
+//! [`Connection::open_link`]; or, where the system's `ssh` is to do it, [`Plan::make`],
+//! [`Master::connect`], [`Master::open_link`].
 
 mod abortable;
 mod agent;
@@ -23,15 +24,19 @@ mod known_hosts;
 mod link;
 mod link_task;
 mod open;
+mod openssh;
 mod options;
+mod overheard;
 mod prompt;
 mod proxy_command;
 mod public_key;
 mod quick_ack;
 
+pub use authenticate::Accepted;
+pub(crate) use config::matches_pattern;
 pub use config::{
-    AddressFamily, Authentication, ConfigError, HostConfig, IgnoredOption, Keepalive, Proxy,
-    StrictHostKeyChecking, resolve,
+    AddKeys, AddressFamily, Authentication, ConfigError, ForwardAgent, HostConfig, IgnoredOption,
+    Keepalive, Location, LogLevel, Proxy, Rekey, StrictHostKeyChecking, Way, resolve, resolve_by,
 };
 pub use connection::{Connection, Description};
 pub use destination::{Destination, DestinationError};
@@ -40,5 +45,6 @@ pub use environment::Environment;
 pub use error::{ConnectError, ConnectErrorKind, OpenError};
 pub use host_key::HostKeyError;
 pub use link::{LastWords, Link, RemoteDiagnostics, RemoteExit};
+pub use openssh::{Desk, Master, MasterLink, Plan, TOKEN as ASKPASS_TOKEN, end_masters};
 pub use options::SshOptions;
 pub use prompt::{Answer, NeverPrompt, NoTerminal, Prompt, PromptFuture, Question};

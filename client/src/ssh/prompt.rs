@@ -4,47 +4,74 @@ use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
 
+use outlast_protocol::secret::Secret;
+
 /// What only a person can answer.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Question<'a> {
     /// The host is unknown. Answered by [`Answer::Yes`], [`Answer::No`] or by
-    /// [`Answer::Text`] with the fingerprint the person expects.
+    /// [`Answer::Texts`] with the fingerprint the person expects.
     HostKey {
-        host: &'a str,
-        port: u16,
+        /// As it will be recorded.
+        name: &'a str,
         address: &'a str,
+        /// As ssh calls it: `ED25519`.
         key_type: &'a str,
         /// `SHA256:…`
         fingerprint: &'a str,
-        /// Where another type of key is recorded for this host, as `file:line`: a warning sign.
-        other_type_known: Option<&'a str>,
+        /// Where the key is recorded for other hosts: `file:line: names`.
+        other_names: &'a [String],
+        /// Whether the answer before was neither yes nor no nor the fingerprint.
+        again: bool,
     },
-    /// Answered by [`Answer::Text`].
+    /// The host's key is not its address's. Answered as above, without a fingerprint.
+    HostKeyDiffers { text: &'a str, again: bool },
+    /// Answered by [`Answer::Texts`].
     Passphrase { path: &'a Path, attempt: u32 },
-    /// Answered by [`Answer::Text`].
+    /// Answered by [`Answer::Texts`].
     Password {
         user: &'a str,
         host: &'a str,
         attempt: u32,
     },
-    /// One prompt of a keyboard-interactive round, answered by [`Answer::Text`].
+    /// A round of keyboard-interactive, answered by [`Answer::Texts`], one for each prompt.
     KeyboardInteractive {
         user: &'a str,
         host: &'a str,
         name: &'a str,
         instructions: &'a str,
-        prompt: &'a str,
+        /// Each with whether what is typed may be shown.
+        prompts: &'a [(String, bool)],
+    },
+    /// Whether the agent may have the key. Answered by [`Answer::Yes`] or [`Answer::No`].
+    AddKey { path: &'a Path },
+    /// In words of the system's `ssh`. Answered by [`Answer::Texts`].
+    Verbatim {
+        /// What comes before the line to type in.
+        text: &'a str,
+        /// The begin of that line; none where there is nothing to type.
+        prompt: Option<&'a str>,
         /// Whether what is typed may be shown.
         echo: bool,
+        /// It is to be confirmed, and nothing else.
+        confirm: bool,
     },
 }
 
-#[derive(Clone, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Answer {
     Yes,
+    /// To a secret: it is not given.
     No,
-    Text(String),
+    Texts(Vec<Secret>),
+}
+
+impl Answer {
+    /// One text.
+    pub fn text(text: &str) -> Self {
+        Self::Texts(vec![text.into()])
+    }
 }
 
 /// Nobody is there to answer.

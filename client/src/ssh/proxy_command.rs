@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use super::config::HostConfig;
+use super::config::{HostConfig, existing};
 
 /// Its standard error stays ours, as in ssh: that is where it explains itself.
 pub(super) struct ProxyCommandStream {
@@ -24,6 +24,10 @@ impl ProxyCommandStream {
             .arg("-c")
             // As ssh does: without `exec` the shell would stay between us and the proxy.
             .arg(format!("exec {command}"))
+            // It is the caller's: the mux may have been started from anywhere.
+            .env_clear()
+            .envs(&config.surroundings.variables)
+            .current_dir(existing(&config.surroundings.directory))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

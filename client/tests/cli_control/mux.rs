@@ -221,6 +221,7 @@ pub(crate) fn session(id: u32, name: &str) -> Session {
         asks: None,
         queued: 0,
         note: String::new(),
+        route: Vec::new(),
     }
 }
 

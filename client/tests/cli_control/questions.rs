@@ -38,6 +38,7 @@ fn asks(line: &mut Line, number: u32) {
         question: number,
         text: "a program in session one asks".into(),
         fields: vec![("[sudo] password for me: ".into(), false)],
+        confirm: false,
     });
 }
 
@@ -56,7 +57,7 @@ fn a_password_is_typed_unseen_while_output_goes_on() {
     match line.hear().0 {
         ToMux::Answer(answer) => {
             assert_eq!(answer.question, 4);
-            assert_eq!(answer.texts, Some(vec!["geheim".to_owned()]));
+            assert_eq!(answer.texts, Some(vec!["geheim".into()]));
         }
         other => panic!("expected Answer, got {}", other.name()),
     }

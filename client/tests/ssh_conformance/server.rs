@@ -1,15 +1,21 @@
 //! An sshd of one's own: its directory, keys, port, and the configuration that leads to it.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use outlast::ssh::{Environment, HostConfig, SshOptions, resolve};
+
+/// Long enough for a loaded machine; nothing waits this long unless it hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Server {
     directory: tempfile::TempDir,
     sshd: Child,
+    log: Log,
     pub(crate) port: u16,
 }
 
@@ -44,7 +50,15 @@ impl Server {
         for name in ["host", "user", "hostca"] {
             keygen(&["-t", "ed25519", "-N", "", "-C", name, "-f", &path(name)]);
         }
-        let certify = ["-s", &path("hostca"), "-I", "host", "-h", "-n", "127.0.0.*"];
+        let certify = [
+            "-s",
+            &path("hostca"),
+            "-I",
+            "host",
+            "-h",
+            "-n",
+            "127.0.0.1,127.0.0.9",
+        ];
         keygen(&[&certify[..], &[&path("host.pub")]].concat());
         std::fs::copy(path("user.pub"), path("authorized")).unwrap();
         // sshd as root insists on it.
@@ -68,10 +82,11 @@ impl Server {
                 .stderr(Stdio::piped())
                 .spawn()
                 .expect("this test needs /usr/sbin/sshd: install the package openssh-server");
-            if listens(&mut sshd) {
+            if let Some(log) = listens(&mut sshd) {
                 let server = Self {
                     directory,
                     sshd,
+                    log,
                     port,
                 };
                 std::fs::write(server.path("known"), server.known_line(&server)).unwrap();
@@ -88,6 +103,31 @@ impl Server {
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
+    }
+
+    /// The fingerprint of a public key of this directory.
+    pub(crate) fn fingerprint(&self, public: &str) -> String {
+        let line = run("ssh-keygen", &["-lf", self.path(public).to_str().unwrap()]);
+        line.split(' ').nth(1).unwrap().to_owned()
+    }
+
+    /// What sshd has said so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Waits until sshd has said that many times what is wanted, behind its first `from` bytes.
+    pub(crate) async fn wait_log(&self, from: usize, wanted: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let log = self.log();
+            let news = log.get(from..).unwrap_or_default();
+            if news.contains(wanted) {
+                return news.to_owned();
+            }
+            assert!(Instant::now() < deadline, "no `{wanted}` in\n{news}");
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Allows a public key of this directory in.
@@ -141,6 +181,14 @@ impl Server {
         self.resolve("here", &text, &self.environment())
     }
 
+    /// The same, read in that environment.
+    pub(crate) fn config_in(&self, lines: &str, environment: &Environment) -> HostConfig {
+        // Only the first value of each holds.
+        self.config(lines);
+        let text = std::fs::read_to_string(self.path("config")).unwrap();
+        self.resolve("here", &text, environment)
+    }
+
     /// A configuration for `host`, where `hosts` has the blocks for the way.
     pub(crate) fn config_for(
         &self,
@@ -163,18 +211,33 @@ impl Server {
     }
 }
 
-/// Waits for sshd's word that it listens, and then keeps its messages flowing.
-fn listens(sshd: &mut Child) -> bool {
+type Log = Arc<Mutex<String>>;
+
+/// Waits for sshd's word that it listens, and then keeps what it says.
+fn listens(sshd: &mut Child) -> Option<Log> {
     let mut messages = BufReader::new(sshd.stderr.take().unwrap());
     let mut line = String::new();
     while messages.read_line(&mut line).unwrap() > 0 {
         if line.contains("Server listening") {
-            std::thread::spawn(move || messages.read_to_end(&mut Vec::new()));
-            return true;
+            let log = Log::default();
+            let kept = Arc::clone(&log);
+            std::thread::spawn(move || {
+                let mut line = Vec::new();
+                while messages
+                    .read_until(b'\n', &mut line)
+                    .is_ok_and(|read| read > 0)
+                {
+                    kept.lock()
+                        .unwrap()
+                        .push_str(&String::from_utf8_lossy(&line));
+                    line.clear();
+                }
+            });
+            return Some(log);
         }
         line.clear();
     }
-    false
+    None
 }
 
 impl Drop for Server {
@@ -203,6 +266,22 @@ impl Agent {
             .read_line(&mut line)
             .unwrap();
         Self { process, socket }
+    }
+
+    /// What it has, as ssh-add shows it.
+    pub(crate) fn list(&self) -> String {
+        String::from_utf8(self.ssh_add(&["-l"]).stdout).unwrap()
+    }
+
+    /// Makes it empty.
+    pub(crate) fn forget(&self) {
+        assert!(self.ssh_add(&["-q", "-D"]).status.success());
+    }
+
+    fn ssh_add(&self, arguments: &[&str]) -> std::process::Output {
+        let mut add = Command::new("ssh-add");
+        add.args(arguments).env("SSH_AUTH_SOCK", &self.socket);
+        add.output().unwrap()
     }
 
     pub(crate) fn add(&self, key: &Path) {

@@ -41,6 +41,10 @@ pub(crate) fn run() -> Result<(), Failure> {
         Ok(Outcome::Passed)
     });
     test::run_steps(&mut steps, &[]);
+    steps.run("tests over the system's ssh", || {
+        test::run_over_openssh()?;
+        Ok(Outcome::Passed)
+    });
     steps.run("chaos", || {
         chaos::bounded()?;
         Ok(Outcome::Passed)

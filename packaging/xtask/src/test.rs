@@ -31,6 +31,51 @@ pub(crate) fn run(filters: &[&str]) -> Result<(), Failure> {
     steps.finish()
 }
 
+/// The end-to-end tests that have to do with connections, once more, by the other transport. Those
+/// left out run the same code on both: they are about the shell, the log and the disk. By hand
+/// `OUTLAST_TEST_TRANSPORT=openssh cargo xtask test` runs them all.
+const OVER_OPENSSH: [&str; 11] = [
+    "again",
+    "creation",
+    "cuts",
+    "enter",
+    "errors",
+    "host_keys",
+    "mux",
+    "sessions",
+    "state",
+    "steal",
+    "streams",
+];
+
+pub(crate) fn run_over_openssh() -> Result<(), Failure> {
+    let has_nextest = tools::is_installed("cargo-nextest");
+    let mut words: Vec<String> = match has_nextest {
+        true => [
+            "nextest",
+            "run",
+            "--config-file",
+            "tests/nextest.toml",
+            "--no-fail-fast",
+        ]
+        .as_slice(),
+        false => ["test", "--test", "e2e"].as_slice(),
+    }
+    .iter()
+    .map(|word| (*word).to_owned())
+    .collect();
+    words.extend(["--locked", "-p", "outlast-tests"].map(str::to_owned));
+    if has_nextest {
+        let modules = OVER_OPENSSH.join("|");
+        words.push(format!("-Ebinary(e2e) & test(/^({modules})::/)"));
+    } else {
+        words.push("--".to_owned());
+        words.extend(OVER_OPENSSH.map(|module| format!("{module}::")));
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    cargo::run(cargo(&words).env("OUTLAST_TEST_TRANSPORT", "openssh"))
+}
+
 fn run_tests(filters: &[&str]) -> Result<(), Failure> {
     if tools::is_installed("cargo-nextest") {
         let mut words = vec![

@@ -17,6 +17,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("python3", "python3"),
     ("setpriv", "util-linux"),
     ("setsid", "util-linux"),
+    ("softhsm2-util", "softhsm2"),
     ("ssh", "openssh-client"),
     ("ssh-agent", "openssh-client"),
     ("ssh-keygen", "openssh-client"),

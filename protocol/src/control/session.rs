@@ -1,6 +1,7 @@
 //! A session as this client sees it.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -86,4 +87,36 @@ pub struct Session {
     pub queued: u32,
     /// Why it is Closed or Broken, or who else holds it, in words.
     pub note: String,
+    /// The SSH connections on the way, the nearest first; none where there is no SSH or no
+    /// connection.
+    pub route: Vec<Hop>,
+}
+
+/// One SSH connection: what was agreed on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hop {
+    /// The name or address connected to.
+    pub host: String,
+    /// And the port.
+    pub port: u16,
+    /// The user logged in as.
+    pub user: String,
+    /// The server's identification.
+    pub server: String,
+    /// The key exchange.
+    pub kex: String,
+    /// The cipher.
+    pub cipher: String,
+    /// The message authentication; empty where it is part of the cipher.
+    pub mac: String,
+    /// The host key: its type and fingerprint.
+    pub host_key: String,
+    /// Whether the handshake was protected against dropped messages (strict key exchange).
+    pub strict_kex: bool,
+    /// The methods of authentication that were accepted.
+    pub authentication: Vec<String>,
+    /// The key that was accepted: its fingerprint and where it is; empty for none.
+    pub key: String,
+    /// In which way a recent `ssh` would have done better; empty for none.
+    pub weaker: String,
 }

@@ -20,6 +20,19 @@ pub struct Target {
     pub config_file: Option<String>,
     /// `-o`, each `Keyword=value`.
     pub options: Vec<String>,
+    /// What opens the connection. Lists of sessions older than this field have native ones.
+    #[serde(default)]
+    pub transport: Transport,
+}
+
+/// What opens connections to a computer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Transport {
+    /// SSH of the mux's own.
+    #[default]
+    Native,
+    /// The system's `ssh`.
+    OpenSsh,
 }
 
 impl Target {

@@ -11,6 +11,7 @@ use crate::id::{InvocationId, Seq};
 pub use crate::link::to_client::Examined;
 use crate::message::messages;
 use crate::record::RecordKind;
+use crate::secret::Secret;
 
 messages! {
     /// Mux to command line.
@@ -30,6 +31,7 @@ messages! {
         0x8d CaughtUp,
         0x8e QuestionOver,
         0x8f Examined,
+        0x90 Answered,
     }
 }
 
@@ -51,6 +53,8 @@ pub struct Question {
     pub text: String,
     /// The fields to ask for: prompt, and whether typing is shown.
     pub fields: Vec<(String, bool)>,
+    /// Whether it is a question of yes or no.
+    pub confirm: bool,
 }
 
 /// Something the user should know; not an answer.
@@ -176,6 +180,13 @@ pub struct MuxReport {
 pub struct CaughtUp {
     /// Number the next record will get.
     pub next: Seq,
+}
+
+/// What the user said to an `Askpass`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answered {
+    /// None if nobody could be asked, or the user declined.
+    pub text: Option<Secret>,
 }
 
 /// A question needs no answer any more.

@@ -11,6 +11,7 @@ use crate::id::{InstanceId, InvocationId, Seq};
 pub use crate::link::to_host::Resize;
 use crate::link::{AttachMode, Command, From, Level, TerminalSize};
 use crate::message::messages;
+use crate::secret::Secret;
 use crate::session::{Buffering, IdleTimeout};
 
 messages! {
@@ -30,6 +31,7 @@ messages! {
         0x0c Watch,
         0x0d Enter,
         0x0e Examine,
+        0x0f Askpass,
         0x10 Stdin bulk,
         0x11 StdinEnd,
         0x12 Consumed,
@@ -47,6 +49,14 @@ pub struct Surroundings {
     pub agent_socket: Option<String>,
     /// Whether somebody can be asked.
     pub interactive: bool,
+    /// The environment variables: for what a configuration takes from them, and for the programs
+    /// it names.
+    pub environment: Vec<(String, String)>,
+    /// The working directory, absolute; empty if there is none.
+    pub directory: String,
+    /// Number of the command line among those of this client: a login that was refused to it is not
+    /// tried again for it.
+    pub run: u64,
 }
 
 /// Asks for the sessions of this client that the selectors name; all of them if there are none.
@@ -272,6 +282,28 @@ pub struct MuxStatus;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MuxStop;
 
+/// Asks the user on behalf of an ssh that the mux started: said by its `SSH_ASKPASS` program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Askpass {
+    /// For whom, as the mux has told the ssh in its environment.
+    pub token: String,
+    /// What is wanted of the user.
+    pub kind: AskpassKind,
+    /// The words of ssh; may be several lines.
+    pub text: String,
+}
+
+/// What an `SSH_ASKPASS` program is to do, as ssh says in `SSH_ASKPASS_PROMPT`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AskpassKind {
+    /// Have a line typed.
+    Line,
+    /// Have it confirmed: yes or no.
+    Confirm,
+    /// Only show it, for as long as the program lives.
+    Notice,
+}
+
 /// Standard input of the command of this connection. The body is the bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stdin;
@@ -303,6 +335,6 @@ pub struct More;
 pub struct Answer {
     /// The question's number.
     pub question: u32,
-    /// One text a field; none if nobody could be asked.
-    pub texts: Option<Vec<String>>,
+    /// One text a field; no text at all if whoever was asked gave up; none if nobody could be asked.
+    pub texts: Option<Vec<Secret>>,
 }

@@ -9,6 +9,7 @@ use super::{AttachMode, Command, From, Level, Source, TerminalSize};
 use crate::hello::{Extension, Hello};
 use crate::id::{ClientId, InstanceId, InvocationId, ReaderId, Seq, SessionName};
 use crate::message::messages;
+use crate::secret::Secret;
 use crate::session::{Buffering, IdleTimeout};
 
 messages! {
@@ -244,7 +245,7 @@ pub struct Answer {
     /// The question's number.
     pub question: u32,
     /// What was typed, without the end of the line; none if nobody could be asked.
-    pub text: Option<String>,
+    pub text: Option<Secret>,
 }
 
 /// Bytes of the client's SSH agent. The body is the bytes.

@@ -4,13 +4,14 @@ use outlast_protocol::id::InvocationId;
 use outlast_protocol::limits::MAX_ANSWER;
 use outlast_protocol::link::to_client::Question;
 use outlast_protocol::link::to_host::Answer;
+use outlast_protocol::secret::Secret;
 
 /// The question of the moment, and its answer on the way to the shell.
 #[derive(Default)]
 pub(super) struct Questions {
     open: Option<Question>,
     latest: u32,
-    answer: Option<Option<String>>,
+    answer: Option<Option<Secret>>,
 }
 
 impl Questions {
@@ -45,7 +46,7 @@ impl Questions {
 
     /// Takes in an answer. One to an earlier question is too late and no fault.
     pub(super) fn answer(&mut self, answer: Answer) -> Result<(), &'static str> {
-        if let Some(text) = &answer.text {
+        if let Some(text) = answer.text.as_ref().map(Secret::reveal) {
             if text.len() > MAX_ANSWER {
                 return Err("the answer is too long");
             }
@@ -61,7 +62,7 @@ impl Questions {
     }
 
     /// What is to be typed, once.
-    pub(super) fn take_answer(&mut self) -> Option<Option<String>> {
+    pub(super) fn take_answer(&mut self) -> Option<Option<Secret>> {
         self.answer.take()
     }
 }
@@ -76,7 +77,7 @@ mod tests {
         let id = InvocationId(uuid::Uuid::from_u128(1));
         let answer = |question, text: &str| Answer {
             question,
-            text: Some(text.to_owned()),
+            text: Some(text.into()),
         };
         all.ask(id, "Password:".to_owned());
         all.ask(id, "Password again:".to_owned());
@@ -85,7 +86,7 @@ mod tests {
         assert_eq!(all.answer(answer(1, "late")), Ok(()));
         assert_eq!(all.take_answer(), None);
         assert_eq!(all.answer(answer(2, "right")), Ok(()));
-        assert_eq!(all.take_answer(), Some(Some("right".to_owned())));
+        assert_eq!(all.take_answer(), Some(Some("right".into())));
         assert_eq!(all.take_answer(), None);
         assert!(all.answer(answer(2, "two\nlines")).is_err());
         assert!(all.answer(answer(2, &"x".repeat(MAX_ANSWER + 1))).is_err());

@@ -7,6 +7,7 @@ use outlast_protocol::id::{ClientId, InvocationId};
 use outlast_protocol::link::Level;
 use outlast_protocol::outcome::ExitStatus;
 use outlast_protocol::record::Stream;
+use outlast_protocol::secret::Secret;
 use outlast_protocol::session::End;
 use tokio::time::Instant;
 
@@ -69,7 +70,7 @@ pub(super) async fn run(session: &Rc<Session>, mut runspace: Runspace) {
         stop_if_wanted(session, &mut runspace, current.as_mut());
         let answer = session.core().questions.take_answer();
         if let Some(text) = answer {
-            runspace.answer(text.as_deref());
+            runspace.answer(text.as_ref().map(Secret::reveal));
         }
         let grace = session.core().show_out_the_absent();
         let grace = grace.map(|left| Instant::now() + left);

@@ -320,7 +320,10 @@ impl Task {
             }
             (_, ToMux::Answer(question, text)) => {
                 let text = Some(text);
-                shared.attachment.answer(Answer { question, text });
+                shared.attachment.answer(Answer {
+                    question,
+                    text: text.map(Into::into),
+                });
             }
             (Kind::Visit { .. }, ToMux::Resize(size)) => shared.attachment.resize(size),
             (

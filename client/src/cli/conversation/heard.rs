@@ -55,6 +55,7 @@ impl Conversation {
 
     async fn take(&mut self, message: ToCli, body: Bytes, batch: &mut Batch) -> Result<(), Error> {
         let computer = self.session.computer_name.clone();
+        self.accepted |= matches!(message, ToCli::Accepted(_));
         match message {
             ToCli::Record(record) => {
                 if record.kind == RecordKind::Started {

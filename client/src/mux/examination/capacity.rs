@@ -3,7 +3,7 @@
 use outlast_protocol::finding::{Finding, Verdict};
 
 use super::Layer;
-use crate::mux::hosts::{FALLBACK, SUBSYSTEM};
+use crate::mux::carrier::{FALLBACK, SUBSYSTEM};
 use crate::ssh::{Connection, OpenError};
 
 /// Enough to tell sshd's default (10) from less; one channel was there before.

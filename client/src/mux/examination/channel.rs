@@ -3,8 +3,8 @@
 use outlast_protocol::finding::{Finding, Verdict};
 
 use super::{Layer, bad};
+use crate::mux::carrier::{FALLBACK, SUBSYSTEM};
 use crate::mux::failure::Failure;
-use crate::mux::hosts::{FALLBACK, SUBSYSTEM};
 use crate::mux::transport::Opened;
 use crate::mux::waking::Waking;
 use crate::mux::wire::{Unmet, Wire, greeting};
@@ -18,29 +18,34 @@ const NO_LOGIN: &str = "This account is currently not available";
 /// Opens a channel and asks for the subsystem on it.
 pub(super) async fn open(connection: &Connection) -> Layer<Link> {
     match connection.open_link(SUBSYSTEM, FALLBACK).await {
-        Ok(link) => {
-            let channel = Finding::new("channel", Verdict::Good, "one was granted");
-            let subsystem = if link.is_in_place() {
-                Finding::new(
-                    "subsystem",
-                    Verdict::Doubtful,
-                    format!("sshd knows no subsystem `{SUBSYSTEM}`: `{FALLBACK}` is run as a command"),
-                )
-                .hint("add `Subsystem outlast /usr/lib/outlast/outlast-subsystem` to sshd_config, so that it does not depend on the remote PATH")
-            } else {
-                let text = format!("sshd started the subsystem `{SUBSYSTEM}`");
-                Finding::new("subsystem", Verdict::Good, text)
-            };
-            Layer::passed(vec![channel, subsystem], link)
-        }
-        Err(error) => {
-            let layer = match error {
-                OpenError::RequestRefused { .. } => "subsystem",
-                _ => "channel",
-            };
-            Layer::stopped(Vec::new(), bad(layer, &Failure::from(error)))
-        }
+        Ok(link) => Layer::passed(granted(link.is_in_place()), link),
+        Err(error) => Layer::stopped(Vec::new(), refused(error)),
     }
+}
+
+/// There is a channel; `in_place`: the program by its name is on it.
+pub(super) fn granted(in_place: bool) -> Vec<Finding> {
+    let channel = Finding::new("channel", Verdict::Good, "one was granted");
+    let subsystem = if in_place {
+        Finding::new(
+            "subsystem",
+            Verdict::Doubtful,
+            format!("sshd knows no subsystem `{SUBSYSTEM}`: `{FALLBACK}` is run as a command"),
+        )
+        .hint("add `Subsystem outlast /usr/lib/outlast/outlast-subsystem` to sshd_config, so that it does not depend on the remote PATH")
+    } else {
+        let text = format!("sshd started the subsystem `{SUBSYSTEM}`");
+        Finding::new("subsystem", Verdict::Good, text)
+    };
+    vec![channel, subsystem]
+}
+
+pub(super) fn refused(error: OpenError) -> Finding {
+    let layer = match error {
+        OpenError::RequestRefused { .. } => "subsystem",
+        _ => "channel",
+    };
+    bad(layer, &Failure::from(error))
 }
 
 /// Waits for the remote end's greeting.

@@ -3,7 +3,7 @@
 use outlast_protocol::finding::{Finding, Verdict};
 
 use super::Layer;
-use crate::ssh::{ConnectError, ConnectErrorKind, Connection, HostConfig, Prompt};
+use crate::ssh::{ConnectError, ConnectErrorKind, Connection, Description, HostConfig, Prompt};
 
 /// Connects, as a session would; `prompt` is asked where a person must decide.
 pub(super) async fn connect(config: &HostConfig, prompt: &dyn Prompt) -> Layer<Connection> {
@@ -16,37 +16,43 @@ pub(super) async fn connect(config: &HostConfig, prompt: &dyn Prompt) -> Layer<C
 /// Of every connection on the way, the first that was made first.
 fn findings(connection: &Connection) -> Vec<Finding> {
     let mut findings = connection.via().map(findings).unwrap_or_default();
-    let about = connection.description();
-    let host = connection.host();
-    findings.push(
-        Finding::new(
-            "key-exchange",
-            Verdict::Good,
-            format!(
-                "{host}: {}, {} with {}",
-                about.server, about.kex, about.cipher
-            ),
-        )
-        .value("server", &about.server)
-        .value("kex", &about.kex)
-        .value("cipher", &about.cipher),
-    );
+    findings.extend(met(
+        connection.host(),
+        &connection.description(),
+        connection.warnings(),
+    ));
+    findings
+}
+
+/// What a connection to that host that stands has agreed on.
+pub(super) fn met(host: &str, about: &Description, warnings: &[String]) -> Vec<Finding> {
+    let key_exchange = Finding::new(
+        "key-exchange",
+        Verdict::Good,
+        format!(
+            "{host}: {}, {} with {}",
+            about.server, about.kex, about.cipher
+        ),
+    )
+    .value("server", &about.server)
+    .value("kex", &about.kex)
+    .value("cipher", &about.cipher);
     let key = Finding::new(
         "host-key",
         Verdict::Good,
         format!("{host}: {} is known", about.host_key),
     );
-    findings.push(match connection.warnings() {
+    let key = match warnings {
         [] => key,
         some => Finding {
             verdict: Verdict::Doubtful,
             text: some.join("; "),
             ..key
         },
-    });
+    };
     let text = format!("{host} lets us in");
-    findings.push(Finding::new("authentication", Verdict::Good, text));
-    findings
+    let authentication = Finding::new("authentication", Verdict::Good, text);
+    vec![key_exchange, key, authentication]
 }
 
 /// The layer in which a connection failed, and why.

@@ -4,6 +4,7 @@
 mod capacity;
 mod channel;
 mod connection;
+mod openssh;
 mod remote;
 mod route;
 
@@ -11,6 +12,7 @@ use std::future::Future;
 use std::rc::Rc;
 
 use bytes::Bytes;
+use outlast_protocol::control::target::Transport;
 use outlast_protocol::control::to_cli::Examined;
 use outlast_protocol::control::to_mux::Examine;
 use outlast_protocol::finding::{Finding, Verdict};
@@ -33,6 +35,14 @@ impl<T> Layer<T> {
         Self {
             findings,
             next: Some(next),
+        }
+    }
+
+    /// The same, behind what was found before.
+    fn behind(self, before: Vec<Finding>) -> Self {
+        Self {
+            findings: [before, self.findings].concat(),
+            next: self.next,
         }
     }
 
@@ -73,9 +83,12 @@ pub(super) async fn examine(
         }
         return Ok(());
     }
+    if target.transport == Transport::OpenSsh {
+        return openssh::examine(mux, caller, target, surroundings).await;
+    }
     let asked = (target, surroundings);
     let configured = stage(caller, async move |_| {
-        route::configuration(&asked.0, &asked.1)
+        route::configuration(&asked.0, &asked.1).await
     });
     let Some(config) = configured.await? else {
         return Ok(());
@@ -100,13 +113,9 @@ pub(super) async fn examine(
         Layer {
             findings,
             next: Some(link),
-        } => {
-            let greeted = channel::greet(opened(link), &computer, waking).await;
-            Layer {
-                findings: [findings, greeted.findings].concat(),
-                next: greeted.next,
-            }
-        }
+        } => channel::greet(opened(link), &computer, waking)
+            .await
+            .behind(findings),
         Layer {
             findings,
             next: None,

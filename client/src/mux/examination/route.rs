@@ -9,13 +9,16 @@ use outlast_protocol::finding::{Finding, Verdict};
 use tokio::net::TcpStream;
 
 use super::{Layer, bad};
-use crate::mux::hosts;
+use crate::mux::configuration;
 use crate::ssh::{HostConfig, Proxy};
 
 /// What the ssh configuration makes of it.
-pub(super) fn configuration(target: &Target, surroundings: &Surroundings) -> Layer<HostConfig> {
+pub(super) async fn configuration(
+    target: &Target,
+    surroundings: &Surroundings,
+) -> Layer<HostConfig> {
     const LAYER: &str = "configuration";
-    let config = match hosts::configuration(target, surroundings) {
+    let config = match configuration::of(target, surroundings).await {
         Ok(config) => config,
         Err(failure) => return Layer::stopped(Vec::new(), bad(LAYER, &failure)),
     };
@@ -31,7 +34,9 @@ pub(super) fn configuration(target: &Target, surroundings: &Surroundings) -> Lay
         Proxy::Command(command) => format!(", through the command `{command}`"),
     };
     let text = format!("{user}@{host}, port {port}{way}");
-    let ignored: Vec<_> = hosts::ignored(&config).map(ToString::to_string).collect();
+    let ignored: Vec<_> = configuration::ignored(&config)
+        .map(ToString::to_string)
+        .collect();
     let mut finding = match ignored.as_slice() {
         [] => Finding::new(LAYER, Verdict::Good, text),
         some => Finding::new(

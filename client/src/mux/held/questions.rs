@@ -7,6 +7,7 @@ use std::rc::Rc;
 use outlast_protocol::id::InvocationId;
 use outlast_protocol::link::to_client::Question;
 use outlast_protocol::link::to_host::Answer;
+use outlast_protocol::secret::Secret;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::Held;
@@ -142,7 +143,7 @@ impl Listening {
     }
 
     /// What was typed; none if nobody could be asked.
-    pub(in crate::mux) fn answer(&self, question: u32, text: Option<String>) {
+    pub(in crate::mux) fn answer(&self, question: u32, text: Option<Secret>) {
         let answer = Answer { question, text };
         self.held.inner.borrow_mut().attachment.answer(answer);
         self.held.wake.notify_one();

@@ -9,11 +9,7 @@ use super::*;
 pub(in crate::mux) fn held(mode: AttachMode) -> Rc<Held> {
     let target = Target {
         destination: "server".to_owned(),
-        port: None,
-        login: None,
-        identity_files: Vec::new(),
-        config_file: None,
-        options: Vec::new(),
+        ..Target::default()
     };
     let info = SessionInfo {
         instance: InstanceId(uuid::Uuid::from_u128(1)),

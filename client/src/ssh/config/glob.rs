@@ -19,6 +19,8 @@ pub(super) fn files(pattern: &Path) -> Vec<PathBuf> {
 }
 
 fn entries(dir: &Path, wild: &str) -> Vec<PathBuf> {
+    // In a shell pattern, which this is not, braces would be a choice.
+    let wild = &wild.replace('{', "[{]").replace('}', "[}]");
     let Ok(glob) = GlobBuilder::new(wild).literal_separator(true).build() else {
         return Vec::new();
     };

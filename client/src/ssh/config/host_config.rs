@@ -1,16 +1,17 @@
 //! The typed result of a resolution.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sha1::{Digest, Sha1};
-
+use super::add_keys::AddKeys;
 use super::error::{ConfigError, Location};
-use super::tokens::Tokens;
+use super::ip_qos;
+use super::known_hosts_command;
+use super::tokens::{Tokens, at};
 use super::values::{IgnoredOption, Values};
-use crate::ssh::destination::{is_valid_host, is_valid_user};
+use crate::ssh::destination::is_valid_host;
 use crate::ssh::{Destination, Environment, SshOptions};
 
 /// Everything needed to connect to one host.
@@ -32,28 +33,57 @@ pub struct HostConfig {
     pub identities_only: bool,
     /// The agent's socket.
     pub identity_agent: Option<PathBuf>,
+    pub add_keys_to_agent: AddKeys,
     pub user_known_hosts: Vec<PathBuf>,
     pub global_known_hosts: Vec<PathBuf>,
     pub strict_host_key_checking: StrictHostKeyChecking,
     pub hash_known_hosts: bool,
+    /// `KnownHostsCommand` in words, with [`known_hosts_command::LATER`] before what is only known while connecting.
+    pub known_hosts_command: Vec<String>,
+    pub revoked_host_keys: Vec<PathBuf>,
+    pub check_host_ip: bool,
+    pub no_host_authentication_for_localhost: bool,
+    pub ca_signature_algorithms: Option<String>,
     /// Algorithm lists as configured, with their `+`, `-`, `^`.
     pub kex_algorithms: Option<String>,
     pub ciphers: Option<String>,
     pub macs: Option<String>,
     pub host_key_algorithms: Option<String>,
+    pub pubkey_accepted_algorithms: Option<String>,
     pub proxy: Proxy,
     /// Covers the TCP connection and the key exchange.
     pub connect_timeout: Duration,
     pub connection_attempts: u32,
     pub address_family: AddressFamily,
-    pub bind_address: Option<IpAddr>,
+    /// The local name or address to connect from; it wins over the interface.
+    pub bind_address: Option<String>,
+    pub bind_interface: Option<String>,
+    pub tcp_keepalive: bool,
+    /// The class of service of the packets.
+    pub ip_qos: Option<u8>,
+    pub compression: bool,
+    pub rekey: Rekey,
     pub batch_mode: bool,
     pub password_prompts: u32,
     pub keepalive: Option<Keepalive>,
     /// The methods to try, in order.
     pub authentications: Vec<Authentication>,
+    /// Patterns of variables that sessions get from the caller's environment.
+    pub send_env: Vec<String>,
+    /// Variables that sessions get.
+    pub set_env: Vec<(String, String)>,
+    pub forward_agent: ForwardAgent,
+    pub log_level: LogLevel,
+    pub kbd_interactive_devices: String,
+    pub required_rsa_size: u32,
+    /// Whether to speak of a connection that is weaker than it could be.
+    pub warn_weak_crypto: bool,
     /// The shell that runs a `ProxyCommand`.
     pub shell: PathBuf,
+    /// Where, and with which variables, programs are run on the way to the host.
+    pub surroundings: Arc<Environment>,
+    /// What the person should hear of before the connection.
+    pub notes: Vec<String>,
     /// Options ssh would have followed and we do not: the caller should say so.
     pub ignored: Vec<IgnoredOption>,
     /// The options that were set, by lower-case name, as `ssh -G` prints them.
@@ -67,6 +97,34 @@ pub enum Proxy {
     Jump(Vec<HostConfig>),
     /// A shell command whose standard input and output lead to the host.
     Command(String),
+}
+
+/// The agent that is lent to what runs in sessions.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum ForwardAgent {
+    #[default]
+    No,
+    /// That of whoever runs a command there.
+    Callers,
+    Socket(PathBuf),
+}
+
+/// When new keys are agreed on; none where nothing is said.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Rekey {
+    pub bytes: Option<u64>,
+    pub interval: Option<Duration>,
+}
+
+/// How much is said about a connection.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub enum LogLevel {
+    /// Only what makes a command fail.
+    Quiet,
+    #[default]
+    Info,
+    /// Also what was agreed on.
+    Verbose,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -98,24 +156,28 @@ pub enum Authentication {
 }
 
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-const DEFAULT_IDENTITIES: [&str; 3] = ["id_ed25519", "id_ecdsa", "id_rsa"];
+/// In ssh's order.
+const DEFAULT_IDENTITIES: [&str; 5] = [
+    "id_rsa",
+    "id_ecdsa",
+    "id_ecdsa_sk",
+    "id_ed25519",
+    "id_ed25519_sk",
+];
 
 pub(super) fn build(
     mut values: Values,
+    host: &str,
     destination: &Destination,
     options: &SshOptions,
     environment: &Environment,
     depth: usize,
 ) -> Result<HostConfig, ConfigError> {
-    let host_tokens = Tokens::new(environment, vec![('h', destination.host.clone())]);
-    let host = match values.first("hostname") {
-        Some(name) => host_tokens.percent("HostName", name)?,
-        None => destination.host.clone(),
-    }
-    .to_ascii_lowercase();
+    let host = host.to_owned();
     let user = values.first("user").unwrap_or(&environment.user).to_owned();
-    // They reach shell commands and known_hosts lines.
-    if !is_valid_host(&host) || host.is_empty() || !is_valid_user(&user) {
+    // It reaches shell commands and known_hosts lines. A user name that comes from a file may be
+    // odd, as in ssh; the one typed is looked at in `Destination`.
+    if !is_valid_host(&host) || host.is_empty() || user.contains(char::is_control) {
         let location = Location {
             file: destination.to_string(),
             line: 0,
@@ -127,24 +189,10 @@ pub(super) fn build(
         .first("port")
         .and_then(|port| port.parse().ok())
         .unwrap_or(22);
-    let alias = values.first("hostkeyalias").map(str::to_owned);
-    let jump_text = values
-        .first("proxyjump")
-        .filter(|jump| *jump != "none")
-        .unwrap_or_default();
-    let tokens = Tokens::new(
-        environment,
-        token_table(
-            environment,
-            destination,
-            &host,
-            port,
-            &user,
-            alias.as_deref(),
-            jump_text,
-        ),
-    );
-    let proxy = proxy(&values, destination, &tokens, options, depth)?;
+    let alias = values.first("hostkeyalias").map(str::to_ascii_lowercase);
+    let tokens = Tokens::new(environment, destination, &host, &values);
+    let proxy = proxy(&values, destination, &host, &tokens, options, depth)?;
+    let identity_agent = agent(&values, "IdentityAgent", "identityagent", &tokens)?;
     let seconds = |name| {
         values
             .first(name)
@@ -175,7 +223,9 @@ pub(super) fn build(
         identity_files_named,
         certificate_files: files(&values, "certificatefile", &tokens)?,
         identities_only: flag("identitiesonly"),
-        identity_agent: identity_agent(&values, &tokens)?,
+        forward_agent: forward_agent(&values, identity_agent.as_ref(), &tokens)?,
+        identity_agent,
+        add_keys_to_agent: AddKeys::of(values.all("addkeystoagent")),
         user_known_hosts: match values.is_set("userknownhostsfile") {
             true => files(&values, "userknownhostsfile", &tokens)?,
             false => ["known_hosts", "known_hosts2"]
@@ -183,7 +233,7 @@ pub(super) fn build(
                 .into(),
         },
         global_known_hosts: match values.is_set("globalknownhostsfile") {
-            true => files(&values, "globalknownhostsfile", &tokens)?,
+            true => literal_files(&values, "globalknownhostsfile", environment),
             false => ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"]
                 .map(PathBuf::from)
                 .into(),
@@ -195,23 +245,47 @@ pub(super) fn build(
             _ => StrictHostKeyChecking::Ask,
         },
         hash_known_hosts: flag("hashknownhosts"),
+        known_hosts_command: known_hosts_command::words(&values, &tokens)?,
+        revoked_host_keys: files(&values, "revokedhostkeys", &tokens)?,
+        check_host_ip: flag("checkhostip"),
+        no_host_authentication_for_localhost: flag("nohostauthenticationforlocalhost"),
+        ca_signature_algorithms: text("casignaturealgorithms"),
         kex_algorithms: text("kexalgorithms"),
         ciphers: text("ciphers"),
         macs: text("macs"),
         host_key_algorithms: text("hostkeyalgorithms"),
+        pubkey_accepted_algorithms: text("pubkeyacceptedalgorithms"),
         proxy,
         connect_timeout: seconds("connecttimeout")
             .filter(|timeout| !timeout.is_zero())
             .unwrap_or(DEFAULT_CONNECT_TIMEOUT),
-        connection_attempts: count("connectionattempts", 1).max(1),
+        connection_attempts: match count("connectionattempts", 1) {
+            0 => {
+                let location = values.location("connectionattempts");
+                return Err(ConfigError::invalid(
+                    &location,
+                    "ConnectionAttempts: at least 1",
+                ));
+            }
+            attempts => attempts,
+        },
         address_family: match values.first("addressfamily") {
             Some("inet") => AddressFamily::V4,
             Some("inet6") => AddressFamily::V6,
             _ => AddressFamily::Any,
         },
-        bind_address: values
-            .first("bindaddress")
-            .and_then(|address| address.parse().ok()),
+        bind_address: text("bindaddress"),
+        bind_interface: text("bindinterface"),
+        tcp_keepalive: values.first("tcpkeepalive") != Some("no"),
+        ip_qos: values.first("ipqos").and_then(ip_qos::value),
+        compression: flag("compression"),
+        rekey: Rekey {
+            bytes: values
+                .first("rekeylimit")
+                .and_then(|bytes| bytes.parse().ok())
+                .filter(|bytes| *bytes > 0),
+            interval: seconds("rekeyinterval").filter(|interval| !interval.is_zero()),
+        },
         batch_mode: flag("batchmode"),
         password_prompts: count("numberofpasswordprompts", 3),
         keepalive: seconds("serveraliveinterval")
@@ -221,41 +295,22 @@ pub(super) fn build(
                 count_max: count("serveralivecountmax", 3),
             }),
         authentications: authentications(&values),
-        shell: environment.variable("SHELL").unwrap_or("/bin/sh").into(),
-        ignored: std::mem::take(&mut values.ignored),
+        send_env: values.all("sendenv").to_vec(),
+        set_env: set_env(&values),
+        log_level: match values.first("loglevel") {
+            Some("quiet" | "fatal" | "error") => LogLevel::Quiet,
+            None | Some("info") => LogLevel::Info,
+            Some(_) => LogLevel::Verbose,
+        },
+        kbd_interactive_devices: text("kbdinteractivedevices").unwrap_or_default(),
+        required_rsa_size: count("requiredrsasize", 1024),
+        warn_weak_crypto: values.first("warnweakcrypto") != Some("no"),
+        shell: environment.shell().into(),
+        surroundings: Arc::new(environment.clone()),
+        notes: std::mem::take(&mut values.notes),
+        ignored: values.ignored(),
         settings: values.into_map(),
     })
-}
-
-fn token_table(
-    environment: &Environment,
-    destination: &Destination,
-    host: &str,
-    port: u16,
-    user: &str,
-    alias: Option<&str>,
-    jump: &str,
-) -> Vec<(char, String)> {
-    let local = &environment.local_host;
-    let identifying = Sha1::digest(format!("{local}{host}{port}{user}{jump}"));
-    let identifying = identifying
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    vec![
-        ('C', identifying),
-        ('L', local.split('.').next().unwrap_or(local).to_owned()),
-        ('d', environment.home.display().to_string()),
-        ('h', host.to_owned()),
-        ('i', environment.uid.to_string()),
-        ('j', jump.to_owned()),
-        ('k', alias.unwrap_or(&destination.host).to_owned()),
-        ('l', local.clone()),
-        ('n', destination.host.clone()),
-        ('p', port.to_string()),
-        ('r', user.to_owned()),
-        ('u', environment.user.clone()),
-    ]
 }
 
 fn files(
@@ -263,59 +318,106 @@ fn files(
     name: &'static str,
     tokens: &Tokens<'_>,
 ) -> Result<Vec<PathBuf>, ConfigError> {
+    // ssh prints these with everything replaced.
+    if values.expanded && matches!(name, "userknownhostsfile" | "revokedhostkeys") {
+        return Ok(literal_files(values, name, tokens.environment));
+    }
     values
         .all(name)
         .iter()
         .filter(|file| !file.eq_ignore_ascii_case("none"))
-        .map(|file| tokens.path(name, file))
+        .map(|file| at(name, file, values.location(name), tokens.path(file)))
         .collect()
 }
 
-fn identity_agent(values: &Values, tokens: &Tokens<'_>) -> Result<Option<PathBuf>, ConfigError> {
+/// Files whose names have no tokens.
+fn literal_files(values: &Values, name: &str, environment: &Environment) -> Vec<PathBuf> {
+    let files = values.all(name).iter();
+    files
+        .filter(|file| !file.eq_ignore_ascii_case("none"))
+        .map(|file| environment.directory.join(file))
+        .collect()
+}
+
+/// The socket of an agent.
+fn agent(
+    values: &Values,
+    option: &'static str,
+    name: &str,
+    tokens: &Tokens<'_>,
+) -> Result<Option<PathBuf>, ConfigError> {
     let variable = |name: &str| tokens.environment.variable(name).map(PathBuf::from);
-    match values.first("identityagent") {
-        None | Some("SSH_AUTH_SOCK") => Ok(variable("SSH_AUTH_SOCK")),
-        Some("none") => Ok(None),
-        Some(agent) => match agent
-            .strip_prefix('$')
-            .filter(|name| !name.starts_with('{'))
-        {
-            Some(name) => Ok(variable(name)),
-            None => tokens.path("IdentityAgent", agent).map(Some),
-        },
+    let Some(agent) = values.first(name) else {
+        return Ok(variable("SSH_AUTH_SOCK"));
+    };
+    match agent.strip_prefix('$').filter(|it| !it.starts_with('{')) {
+        Some(name) => Ok(variable(name)),
+        None if agent == "SSH_AUTH_SOCK" => Ok(variable("SSH_AUTH_SOCK")),
+        None if agent == "none" => Ok(None),
+        None if values.expanded => Ok(Some(agent.into())),
+        None => at(option, agent, values.location(name), tokens.path(agent)).map(Some),
     }
+}
+
+/// `IdentityAgent` takes the place of the caller's agent here too, as in ssh.
+fn forward_agent(
+    values: &Values,
+    identity_agent: Option<&PathBuf>,
+    tokens: &Tokens<'_>,
+) -> Result<ForwardAgent, ConfigError> {
+    let socket = match values.first("forwardagent") {
+        None | Some("no") => return Ok(ForwardAgent::No),
+        Some("yes") => match values.first("identityagent") {
+            None | Some("SSH_AUTH_SOCK") => return Ok(ForwardAgent::Callers),
+            Some(_) => identity_agent.cloned(),
+        },
+        Some(_) => agent(values, "ForwardAgent", "forwardagent", tokens)?,
+    };
+    Ok(socket.map_or(ForwardAgent::No, ForwardAgent::Socket))
+}
+
+fn set_env(values: &Values) -> Vec<(String, String)> {
+    let mut variables: Vec<(String, String)> = Vec::new();
+    for variable in values.all("setenv") {
+        if let Some((name, value)) = variable.split_once('=')
+            && !variables.iter().any(|(known, _)| known == name)
+        {
+            variables.push((name.to_owned(), value.to_owned()));
+        }
+    }
+    variables
 }
 
 fn proxy(
     values: &Values,
     destination: &Destination,
+    host: &str,
     tokens: &Tokens<'_>,
     options: &SshOptions,
     depth: usize,
 ) -> Result<Proxy, ConfigError> {
-    if let Some(command) = values
-        .first("proxycommand")
-        .filter(|command| *command != "none")
-    {
-        return Ok(Proxy::Command(tokens.percent("ProxyCommand", command)?));
+    let is_named = |value: &&str| !value.eq_ignore_ascii_case("none");
+    if let Some(command) = values.first("proxycommand").filter(is_named) {
+        let location = values.location("proxycommand");
+        let expanded = at("ProxyCommand", command, location, tokens.percent(command));
+        return expanded.map(Proxy::Command);
     }
-    let Some(jump) = values.first("proxyjump").filter(|jump| *jump != "none") else {
+    let Some(written) = values.first("proxyjump").filter(is_named) else {
         return Ok(Proxy::None);
     };
-    let jump = tokens.percent("ProxyJump", jump)?;
+    let place = || values.location("proxyjump");
+    let jump = at("ProxyJump", written, place(), tokens.percent(written))?;
     // As in ssh, only the file to read applies to the jump hosts.
     let options = SshOptions {
         config_file: options.config_file.clone(),
         ..SshOptions::default()
     };
-    let mut chain = Vec::new();
+    let mut chain: Vec<HostConfig> = Vec::new();
     for hop in jump.split(',') {
-        let hop: Destination = hop.trim().parse().map_err(|error| ConfigError::Expansion {
-            option: "ProxyJump",
-            value: jump.clone(),
-            reason: format!("{error}"),
-        })?;
-        if hop.host == destination.host && hop.port == destination.port {
+        let parsed = hop.trim().parse().map_err(|error| format!("{error}"));
+        let hop: Destination = at("ProxyJump", &jump, place(), parsed)?;
+        let port = values.first("port").and_then(|port| port.parse().ok());
+        if hop.host == host && hop.port.unwrap_or(22) == port.unwrap_or(22) {
             return Err(ConfigError::JumpLoop {
                 host: destination.host.clone(),
             });

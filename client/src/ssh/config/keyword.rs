@@ -1,59 +1,232 @@
-//! The keywords of ssh_config: which we follow, which we know and leave out, and how each value is
-//! checked and brought into the form in which `ssh -G` prints it.
+//! The keywords of ssh_config (OpenSSH 7 to 10): how the value of each reads, and what it is to us.
 
-/// How the value of a keyword reads.
+use super::form::Form;
+
+/// What a keyword is to us.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Form {
-    Bool,
-    /// One word.
-    Word,
-    /// The rest of the line as it stands.
-    Line,
-    Port,
-    Count,
-    /// Seconds, or `1h30m`.
-    Time,
-    TimeOrNone,
-    /// Several words; the first line wins.
-    Words,
-    /// One word per line; all lines count.
-    Each,
-    StrictHostKey,
-    Family,
+pub(super) enum Standing {
+    /// It has its effect.
+    Followed,
+    /// What it governs is not there: a terminal, forwarded ports, a master connection.
+    Moot,
+    /// Left out, which is no difference if the value is one of these; else it is said.
+    Without(&'static [&'static str]),
+    /// As [`Standing::Without`], but the system's `ssh` would follow it and can be used instead.
+    SystemSsh(&'static [&'static str]),
 }
 
-/// The keywords that mean something here, in lower case as keywords are compared.
+/// A keyword, in lower case as keywords are compared.
+#[derive(Debug)]
+pub(super) struct Keyword {
+    pub(super) name: &'static str,
+    pub(super) form: Form,
+    pub(super) standing: Standing,
+}
+
+const BOOL: Form = Form::OneOf(&[
+    ("yes", "yes"),
+    ("true", "yes"),
+    ("no", "no"),
+    ("false", "no"),
+]);
+const YES_NO_ASK: Form = Form::OneOf(&[
+    ("yes", "yes"),
+    ("true", "yes"),
+    ("no", "no"),
+    ("false", "no"),
+    ("ask", "ask"),
+]);
+const STRICT: Form = Form::OneOf(&[
+    ("yes", "yes"),
+    ("true", "yes"),
+    ("no", "no"),
+    ("false", "no"),
+    ("off", "no"),
+    ("ask", "ask"),
+    ("accept-new", "accept-new"),
+]);
+const PUBLIC_KEY: Form = Form::OneOf(&[
+    ("yes", "yes"),
+    ("true", "yes"),
+    ("no", "no"),
+    ("false", "no"),
+    ("unbound", "unbound"),
+    ("host-bound", "host-bound"),
+]);
+const CANONICALIZE: Form = Form::OneOf(&[
+    ("yes", "yes"),
+    ("true", "yes"),
+    ("no", "no"),
+    ("false", "no"),
+    ("always", "always"),
+]);
+const FAMILY: Form = Form::OneOf(&[("any", "any"), ("inet", "inet"), ("inet6", "inet6")]);
+const COMPRESSION: Form = Form::OneOf(&[("yes", "yes"), ("no", "no")]);
+const TUNNEL: Form = Form::OneOf(&[
+    ("yes", "point-to-point"),
+    ("true", "point-to-point"),
+    ("no", "no"),
+    ("false", "no"),
+    ("ethernet", "ethernet"),
+    ("point-to-point", "point-to-point"),
+]);
+const LOG_LEVEL: Form = Form::OneOf(&[
+    ("quiet", "quiet"),
+    ("fatal", "fatal"),
+    ("error", "error"),
+    ("info", "info"),
+    ("verbose", "verbose"),
+    ("debug", "debug"),
+    ("debug1", "debug"),
+    ("debug2", "debug2"),
+    ("debug3", "debug3"),
+]);
+const WEAK: Form = Form::OneOf(&[
+    ("yes", "yes"),
+    ("true", "yes"),
+    ("no", "no"),
+    ("false", "no"),
+    ("no-pq-kex", "no"),
+]);
+
 const FOLLOWED: &[(&str, Form)] = &[
-    ("addressfamily", Form::Family),
-    ("batchmode", Form::Bool),
+    ("addkeystoagent", Form::AddKeys),
+    ("addressfamily", FAMILY),
+    ("batchmode", BOOL),
     ("bindaddress", Form::Word),
+    ("bindinterface", Form::Word),
+    ("canonicaldomains", Form::Names),
+    ("canonicalizefallbacklocal", BOOL),
+    ("canonicalizehostname", CANONICALIZE),
+    ("canonicalizemaxdots", Form::Count),
+    ("canonicalizepermittedcnames", Form::Names),
+    ("casignaturealgorithms", Form::KeyTypes),
     ("certificatefile", Form::Each),
-    ("ciphers", Form::Word),
+    ("checkhostip", BOOL),
+    ("ciphers", Form::Ciphers),
+    ("compression", COMPRESSION),
     ("connectionattempts", Form::Count),
-    ("connecttimeout", Form::TimeOrNone),
-    ("globalknownhostsfile", Form::Words),
-    ("hashknownhosts", Form::Bool),
-    ("hostkeyalgorithms", Form::Word),
+    ("connecttimeout", Form::Time),
+    ("forwardagent", Form::ForwardAgent),
+    ("globalknownhostsfile", Form::Files),
+    ("hashknownhosts", BOOL),
+    ("hostkeyalgorithms", Form::KeyTypes),
     ("hostkeyalias", Form::Word),
     ("hostname", Form::Word),
-    ("identitiesonly", Form::Bool),
-    ("identityagent", Form::Word),
+    ("identitiesonly", BOOL),
+    ("identityagent", Form::Agent),
     ("identityfile", Form::Each),
-    ("kbdinteractiveauthentication", Form::Bool),
-    ("kexalgorithms", Form::Word),
-    ("macs", Form::Word),
+    ("ignoreunknown", Form::Word),
+    ("ipqos", Form::IpQos),
+    ("kbdinteractiveauthentication", BOOL),
+    ("kbdinteractivedevices", Form::Word),
+    ("kexalgorithms", Form::KeyExchanges),
+    ("knownhostscommand", Form::Line),
+    ("loglevel", LOG_LEVEL),
+    ("macs", Form::Macs),
+    ("nohostauthenticationforlocalhost", BOOL),
     ("numberofpasswordprompts", Form::Count),
-    ("passwordauthentication", Form::Bool),
+    ("passwordauthentication", BOOL),
     ("port", Form::Port),
     ("preferredauthentications", Form::Word),
     ("proxycommand", Form::Line),
-    ("proxyjump", Form::Line),
-    ("pubkeyauthentication", Form::Word),
+    ("proxyjump", Form::Jump),
+    ("pubkeyacceptedalgorithms", Form::KeyTypes),
+    ("pubkeyauthentication", PUBLIC_KEY),
+    ("refuseconnection", Form::Word),
+    ("rekeylimit", Form::Rekey),
+    ("requiredrsasize", Form::Count),
+    ("revokedhostkeys", Form::Files),
+    ("sendenv", Form::SendEnv),
     ("serveralivecountmax", Form::Count),
     ("serveraliveinterval", Form::Time),
-    ("stricthostkeychecking", Form::StrictHostKey),
+    ("setenv", Form::SetEnv),
+    ("stricthostkeychecking", STRICT),
+    ("tag", Form::Word),
+    ("tcpkeepalive", BOOL),
     ("user", Form::Word),
-    ("userknownhostsfile", Form::Words),
+    ("userknownhostsfile", Form::Files),
+    ("warnweakcrypto", WEAK),
+];
+
+/// What nothing here could follow or fail to follow.
+const MOOT: &[(&str, Form)] = &[
+    ("afstokenpassing", Form::Anything),
+    ("channeltimeout", Form::Names),
+    ("cipher", Form::Anything),
+    ("clearallforwardings", BOOL),
+    ("compressionlevel", Form::Anything),
+    ("controlmaster", Form::Word),
+    ("controlpath", Form::Word),
+    ("controlpersist", Form::Word),
+    ("enableescapecommandline", BOOL),
+    ("enablesshkeysign", BOOL),
+    ("escapechar", Form::Word),
+    ("exitonforwardfailure", BOOL),
+    ("fallbacktorsh", Form::Anything),
+    ("forkafterauthentication", BOOL),
+    ("forwardx11timeout", Form::Time),
+    ("forwardx11trusted", BOOL),
+    ("gatewayports", BOOL),
+    ("globalknownhostsfile2", Form::Anything),
+    ("hostbasedacceptedalgorithms", Form::KeyTypes),
+    ("kerberosauthentication", Form::Anything),
+    ("kerberostgtpassing", Form::Anything),
+    ("localcommand", Form::Line),
+    ("logverbose", Form::Names),
+    ("obscurekeystroketiming", Form::Word),
+    ("permitremoteopen", Form::Names),
+    ("protocol", Form::Anything),
+    ("requesttty", Form::Word),
+    ("rhostsauthentication", Form::Anything),
+    ("rhostsrsaauthentication", Form::Anything),
+    ("rsaauthentication", Form::Anything),
+    ("sessiontype", Form::Word),
+    ("stdinnull", BOOL),
+    ("streamlocalbindmask", Form::Word),
+    ("streamlocalbindunlink", BOOL),
+    ("syslogfacility", Form::Word),
+    ("tunneldevice", Form::Word),
+    ("usekeychain", Form::Word),
+    ("useprivilegedport", Form::Anything),
+    ("userknownhostsfile2", Form::Anything),
+    ("useroaming", Form::Anything),
+    ("usersh", Form::Anything),
+    ("versionaddendum", Form::Line),
+    ("visualhostkey", BOOL),
+    ("xauthlocation", Form::Word),
+];
+
+const NO: &[&str] = &["no", "none"];
+
+/// What is left out, and the values that say as much.
+const WITHOUT: &[(&str, Form, &[&str])] = &[
+    ("dynamicforward", Form::Anything, &[]),
+    ("fingerprinthash", Form::Word, &["sha256"]),
+    ("forwardx11", BOOL, NO),
+    ("localforward", Form::Anything, &[]),
+    ("permitlocalcommand", BOOL, NO),
+    ("remotecommand", Form::Line, NO),
+    ("remoteforward", Form::Anything, &[]),
+    ("tunnel", TUNNEL, NO),
+    ("updatehostkeys", YES_NO_ASK, NO),
+    ("verifyhostkeydns", YES_NO_ASK, NO),
+];
+
+/// What russh cannot do, and the system's `ssh` can.
+const NEEDS_SYSTEM_SSH: &[(&str, Form, &[&str])] = &[
+    ("gssapiauthentication", BOOL, NO),
+    ("gssapiclientidentity", Form::Word, &[]),
+    ("gssapidelegatecredentials", BOOL, NO),
+    ("gssapikexalgorithms", Form::Word, &[]),
+    ("gssapikeyexchange", BOOL, NO),
+    ("gssapirenewalforcesrekey", BOOL, NO),
+    ("gssapiserveridentity", Form::Word, &[]),
+    ("gssapitrustdns", BOOL, NO),
+    ("hostbasedauthentication", BOOL, NO),
+    ("pkcs11provider", Form::Word, NO),
+    ("proxyusefdpass", BOOL, NO),
+    ("securitykeyprovider", Form::Word, &["internal", "none"]),
 ];
 
 const ALIASES: &[(&str, &str)] = &[
@@ -62,147 +235,54 @@ const ALIASES: &[(&str, &str)] = &[
         "kbdinteractiveauthentication",
     ),
     ("dsaauthentication", "pubkeyauthentication"),
-    ("globalknownhostsfile2", "globalknownhostsfile2"),
+    ("hostbasedkeytypes", "hostbasedacceptedalgorithms"),
     ("identityfile2", "identityfile"),
+    ("keepalive", "tcpkeepalive"),
+    ("pubkeyacceptedkeytypes", "pubkeyacceptedalgorithms"),
     ("skeyauthentication", "kbdinteractiveauthentication"),
+    ("smartcarddevice", "pkcs11provider"),
     ("tisauthentication", "kbdinteractiveauthentication"),
 ];
 
-/// What OpenSSH (7 to 10) takes besides: valid there, without effect here.
-const KNOWN: &str = "addkeystoagent afstokenpassing canonicaldomains canonicalizefallbacklocal \
-    canonicalizehostname canonicalizemaxdots canonicalizepermittedcnames casignaturealgorithms \
-    channeltimeout checkhostip cipher clearallforwardings compression compressionlevel controlmaster \
-    controlpath controlpersist dynamicforward enableescapecommandline enablesshkeysign escapechar \
-    exitonforwardfailure fallbacktorsh fingerprinthash forkafterauthentication forwardagent \
-    forwardx11 forwardx11timeout forwardx11trusted gatewayports globalknownhostsfile2 \
-    gssapiauthentication gssapiclientidentity gssapidelegatecredentials gssapikexalgorithms \
-    gssapikeyexchange gssapirenewalforcesrekey gssapiserveridentity gssapitrustdns \
-    hostbasedacceptedalgorithms hostbasedauthentication hostbasedkeytypes ignoreunknown \
-    kbdinteractivedevices keepalive kerberosauthentication kerberostgtpassing knownhostscommand \
-    localcommand localforward loglevel logverbose nohostauthenticationforlocalhost \
-    obscurekeystroketiming permitlocalcommand permitremoteopen pkcs11provider proxyusefdpass \
-    protocol pubkeyacceptedalgorithms pubkeyacceptedkeytypes refuseconnection rekeylimit \
-    remotecommand remoteforward requesttty requiredrsasize revokedhostkeys rhostsauthentication \
-    rhostsrsaauthentication rsaauthentication securitykeyprovider sendenv sessiontype setenv \
-    smartcarddevice stdinnull streamlocalbindmask streamlocalbindunlink syslogfacility tag \
-    tcpkeepalive tunnel tunneldevice updatehostkeys useprivilegedport usekeychain \
-    userknownhostsfile2 usersh useroaming verifyhostkeydns versionaddendum visualhostkey \
-    warnweakcrypto xauthlocation ipqos";
-
-pub(super) enum Keyword {
-    Followed(&'static str, Form),
-    Known,
-    Unknown,
-}
-
 /// Looks a keyword up; it must be in lower case.
-pub(super) fn find(lower: &str) -> Keyword {
-    let name = ALIASES
-        .iter()
-        .find(|(alias, _)| *alias == lower)
-        .map_or(lower, |(_, name)| name);
-    match FOLLOWED.iter().find(|(followed, _)| *followed == name) {
-        Some((name, form)) => Keyword::Followed(name, *form),
-        None if KNOWN.split_whitespace().any(|known| known == name) => Keyword::Known,
-        None => Keyword::Unknown,
-    }
+pub(super) fn find(lower: &str) -> Option<Keyword> {
+    let alias = ALIASES.iter().find(|(alias, _)| *alias == lower);
+    let wanted = alias.map_or(lower, |(_, name)| name);
+    all().find(|keyword| keyword.name == wanted)
 }
 
-/// Checks the value and brings it into one form.
-pub(super) fn normalise(form: Form, rest: &str, words: Vec<String>) -> Result<Vec<String>, String> {
-    if form == Form::Line {
-        return if rest.is_empty() {
-            Err("the value is missing".into())
-        } else {
-            Ok(vec![rest.into()])
-        };
-    }
-    if form == Form::Words {
-        return if words.is_empty() {
-            Err("the value is missing".into())
-        } else {
-            Ok(words)
-        };
-    }
-    let mut words = words.into_iter();
-    let word = words
-        .next()
-        .filter(|word| !word.is_empty())
-        .ok_or("the value is missing")?;
-    if let Some(extra) = words.next() {
-        return Err(format!("extra argument `{extra}`"));
-    }
-    let value = match form {
-        Form::Bool => bool_value(&word)?.to_owned(),
-        Form::StrictHostKey => strict_host_key(&word)?.to_owned(),
-        Form::Family => family(&word)?.to_owned(),
-        Form::Port => match word.parse::<u16>() {
-            Ok(port) if port > 0 => port.to_string(),
-            _ => return Err(format!("`{word}` is not a port number")),
-        },
-        Form::Count => word
-            .parse::<u32>()
-            .map_err(|_| format!("`{word}` is not a number"))?
-            .to_string(),
-        Form::TimeOrNone if word == "none" => word,
-        Form::Time | Form::TimeOrNone => seconds(&word)
-            .ok_or_else(|| format!("`{word}` is not a duration"))?
-            .to_string(),
-        Form::Word | Form::Each | Form::Line | Form::Words => word,
-    };
-    Ok(vec![value])
-}
-
-fn bool_value(word: &str) -> Result<&'static str, String> {
-    match word.to_ascii_lowercase().as_str() {
-        "yes" | "true" => Ok("yes"),
-        "no" | "false" => Ok("no"),
-        _ => Err(format!("`{word}` is neither yes nor no")),
-    }
-}
-
-fn strict_host_key(word: &str) -> Result<&'static str, String> {
-    match word.to_ascii_lowercase().as_str() {
-        "yes" | "true" => Ok("yes"),
-        "no" | "false" | "off" => Ok("no"),
-        "ask" => Ok("ask"),
-        "accept-new" => Ok("accept-new"),
-        _ => Err(format!("`{word}` is none of yes, no, ask, accept-new")),
-    }
-}
-
-fn family(word: &str) -> Result<&'static str, String> {
-    match word.to_ascii_lowercase().as_str() {
-        "any" => Ok("any"),
-        "inet" => Ok("inet"),
-        "inet6" => Ok("inet6"),
-        _ => Err(format!("`{word}` is none of any, inet, inet6")),
-    }
-}
-
-/// ssh's time format: `90`, `1m30s`, `1w2d3h4m5s`.
-fn seconds(text: &str) -> Option<u32> {
-    let (mut total, mut digits) = (0_u32, String::new());
-    for c in text.chars() {
-        if c.is_ascii_digit() {
-            digits.push(c);
-            continue;
+fn all() -> impl Iterator<Item = Keyword> {
+    let with = |standing| {
+        move |&(name, form): &(&'static str, Form)| Keyword {
+            name,
+            form,
+            standing,
         }
-        let unit = match c.to_ascii_lowercase() {
-            's' => 1,
-            'm' => 60,
-            'h' => 3600,
-            'd' => 86_400,
-            'w' => 604_800,
-            _ => return None,
-        };
-        let number: u32 = std::mem::take(&mut digits).parse().ok()?;
-        total = total.checked_add(number.checked_mul(unit)?)?;
-    }
-    if digits.is_empty() {
-        return (!text.is_empty()).then_some(total);
-    }
-    total.checked_add(digits.parse().ok()?)
+    };
+    let without = WITHOUT.iter().map(|&(name, form, harmless)| Keyword {
+        name,
+        form,
+        standing: Standing::Without(harmless),
+    });
+    let needs = NEEDS_SYSTEM_SSH
+        .iter()
+        .map(|&(name, form, harmless)| Keyword {
+            name,
+            form,
+            standing: Standing::SystemSsh(harmless),
+        });
+    let followed = FOLLOWED.iter().map(with(Standing::Followed));
+    let moot = MOOT.iter().map(with(Standing::Moot));
+    followed.chain(moot).chain(without).chain(needs)
+}
+
+/// The known keyword that is spelled most like `lower`, if one is.
+pub(super) fn nearest(lower: &str) -> Option<&'static str> {
+    let distance = |name: &str| strsim::damerau_levenshtein(lower, name);
+    let (away, name) = all()
+        .map(|keyword| (distance(keyword.name), keyword.name))
+        .min()?;
+    (away <= 2.max(lower.len() / 4)).then_some(name)
 }
 
 #[cfg(test)]
@@ -210,30 +290,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations() {
-        for (text, expected) in [
-            ("90", Some(90)),
-            ("1m30s", Some(90)),
-            ("1h", Some(3600)),
-            ("1w2d", Some(777_600)),
-            ("1M30", Some(90)),
-            ("", None),
-            ("m", None),
-            ("1x", None),
-            ("99999999999", None),
-        ] {
-            assert_eq!(seconds(text), expected, "{text}");
-        }
+    fn every_keyword_has_one_place_and_is_in_lower_case() {
+        let mut names: Vec<_> = all().map(|keyword| keyword.name).collect();
+        names.extend(ALIASES.iter().map(|(alias, _)| *alias));
+        names.sort_unstable();
+        assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");
+        assert!(names.iter().all(|name| *name == name.to_ascii_lowercase()));
+        assert!(ALIASES.iter().all(|(_, name)| find(name).is_some()));
     }
 
     #[test]
-    fn tables_are_in_lower_case_and_disjoint() {
-        for (name, _) in FOLLOWED {
-            assert_eq!(*name, name.to_ascii_lowercase());
-            assert!(
-                !KNOWN.split_whitespace().any(|known| known == *name),
-                "{name}"
-            );
-        }
+    fn a_slip_of_the_fingers_is_recognised() {
+        assert_eq!(nearest("hostnam"), Some("hostname"));
+        assert_eq!(nearest("identityfil"), Some("identityfile"));
+        assert_eq!(nearest("proxyjmup"), Some("proxyjump"));
+        assert_eq!(nearest("nonsense"), None);
     }
 }

@@ -1,19 +1,33 @@
 //! One line of a configuration: a keyword and its arguments.
 
+const BLANK: [char; 4] = [' ', '\t', '\r', '\n'];
+
 /// Splits off the keyword. `None` for blank lines and comments.
 pub(super) fn split_keyword(line: &str) -> Option<(&str, &str)> {
-    let line = line.trim();
+    // Other white space than ssh's would be part of a word there.
+    let line = line.trim_end_matches(|c| BLANK.contains(&c) || c == '\u{c}');
+    let line = line.trim_start_matches(BLANK);
     if line.is_empty() || line.starts_with('#') {
         return None;
     }
+    if let Some((keyword, rest)) = line.strip_prefix('"').and_then(|line| line.split_once('"')) {
+        return Some((keyword, rest.trim_start_matches(BLANK)));
+    }
     let end = line
-        .find(|c: char| c.is_whitespace() || c == '=')
+        .find(|c| BLANK.contains(&c) || c == '=')
         .unwrap_or(line.len());
     let (keyword, rest) = line.split_at(end);
-    let rest = rest.trim_start();
+    let rest = rest.trim_start_matches(BLANK);
     // At most one `=` belongs to the keyword; a second one is part of the value.
-    let rest = rest.strip_prefix('=').map_or(rest, str::trim_start);
-    Some((keyword.trim_matches('"'), rest))
+    let rest = rest
+        .strip_prefix('=')
+        .map_or(rest, |rest| rest.trim_start_matches(BLANK));
+    Some((keyword, rest))
+}
+
+/// The rest of a line as a command or a list of jump hosts takes it: as it stands, but for `=`.
+pub(super) fn tail(rest: &str) -> &str {
+    rest.trim_start_matches(|c| BLANK.contains(&c) || c == '=')
 }
 
 /// Splits the rest of a line as ssh's `argv_split` does: quotes group, a backslash escapes quotes,
@@ -37,7 +51,7 @@ pub(super) fn arguments(rest: &str) -> Result<Vec<String>, &'static str> {
                 word.get_or_insert_default();
             }
             (_, Some(open)) if c == open => quote = None,
-            (_, None) if c.is_whitespace() => words.extend(word.take()),
+            (' ' | '\t', None) => words.extend(word.take()),
             _ => word.get_or_insert_default().push(c),
         }
     }
@@ -58,6 +72,7 @@ mod tests {
         assert_eq!(split_keyword("Port=22"), Some(("Port", "22")));
         assert_eq!(split_keyword("Port = =22"), Some(("Port", "=22")));
         assert_eq!(split_keyword("Port"), Some(("Port", "")));
+        assert_eq!(split_keyword("\"Port\" 22\u{c}"), Some(("Port", "22")));
         assert_eq!(split_keyword("\t# note"), None);
         assert_eq!(split_keyword("   "), None);
     }
@@ -72,5 +87,10 @@ mod tests {
         assert_eq!(arguments("a#b \"\"").unwrap(), ["a#b", ""]);
         assert_eq!(arguments(r"C:\dir").unwrap(), [r"C:\dir"]);
         assert!(arguments("\"open").is_err());
+    }
+
+    #[test]
+    fn a_command_is_left_alone() {
+        assert_eq!(tail("= nc \"%h\" # %p"), "nc \"%h\" # %p");
     }
 }

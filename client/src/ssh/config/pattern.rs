@@ -1,7 +1,7 @@
 //! The patterns of `Host`, `Match` and known_hosts: `*`, `?`, lists with `!`.
 
 /// Whether `text` matches `pattern`, where `*` is any run and `?` any one character.
-pub(in crate::ssh) fn matches_pattern(text: &str, pattern: &str) -> bool {
+pub(crate) fn matches_pattern(text: &str, pattern: &str) -> bool {
     let (text, pattern): (Vec<char>, Vec<char>) =
         (text.chars().collect(), pattern.chars().collect());
     // Linear with one remembered star: patterns come from files, so no exponential backtracking.

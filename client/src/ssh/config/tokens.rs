@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::error::ConfigError;
-use crate::ssh::Environment;
+use sha1::{Digest, Sha1};
+
+use super::error::{ConfigError, Location};
+use super::values::Values;
+use crate::ssh::{Destination, Environment};
 
 /// What the tokens stand for, for one destination.
 pub(super) struct Tokens<'a> {
@@ -12,74 +15,143 @@ pub(super) struct Tokens<'a> {
 }
 
 impl<'a> Tokens<'a> {
-    pub(super) fn new(environment: &'a Environment, table: Vec<(char, String)>) -> Self {
+    /// `HostName` knows only what was typed.
+    pub(super) fn of_host(environment: &'a Environment, host: &str) -> Self {
+        Self {
+            environment,
+            table: vec![('h', host.to_owned())],
+        }
+    }
+
+    /// The tokens as far as the values are known.
+    pub(super) fn new(
+        environment: &'a Environment,
+        destination: &Destination,
+        host: &str,
+        values: &Values,
+    ) -> Self {
+        let port = values.first("port").unwrap_or("22");
+        let user = values.first("user").unwrap_or(&environment.user);
+        let jump = values.first("proxyjump").filter(|jump| *jump != "none");
+        let jump = jump.map(last_hop).unwrap_or_default();
+        let typed = &destination.host;
+        let alias = values.first("hostkeyalias").map(str::to_ascii_lowercase);
+        let local = &environment.local_host;
+        let identifying = Sha1::digest(format!("{local}{host}{port}{user}{jump}"));
+        let identifying = identifying
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let table = vec![
+            ('C', identifying),
+            ('L', local.split('.').next().unwrap_or(local).to_owned()),
+            ('d', environment.home.display().to_string()),
+            ('h', host.to_owned()),
+            ('i', environment.uid.to_string()),
+            ('j', jump),
+            ('k', alias.unwrap_or_else(|| typed.clone())),
+            ('l', local.clone()),
+            ('n', typed.clone()),
+            ('p', port.to_owned()),
+            ('r', user.to_owned()),
+            ('u', environment.user.clone()),
+        ];
         Self { environment, table }
     }
 
     /// Replaces the `%` tokens; one that is not in the table is an error, as in ssh.
-    pub(super) fn percent(&self, option: &'static str, value: &str) -> Result<String, ConfigError> {
-        let mut expanded = String::with_capacity(value.len());
-        let mut chars = value.chars();
-        while let Some(c) = chars.next() {
-            if c != '%' {
-                expanded.push(c);
-                continue;
-            }
-            match chars.next() {
-                Some('%') => expanded.push('%'),
-                Some(token) => match self.table.iter().find(|(name, _)| *name == token) {
-                    Some((_, text)) => expanded.push_str(text),
-                    None => return Err(cannot(option, value, format!("unknown token %{token}"))),
-                },
-                None => return Err(cannot(option, value, "it ends in %".into())),
-            }
-        }
-        Ok(expanded)
+    pub(super) fn percent(&self, value: &str) -> Result<String, String> {
+        self.replace(value, false)
     }
 
-    /// Replaces `${NAME}`; a variable that is not set is an error, as in ssh.
-    fn variables(&self, option: &'static str, value: &str) -> Result<String, ConfigError> {
+    /// Replaces `%` tokens and `${NAME}`, neither looking into what the other gave.
+    pub(super) fn text(&self, value: &str) -> Result<String, String> {
+        self.replace(value, true)
+    }
+
+    fn replace(&self, value: &str, variables: bool) -> Result<String, String> {
         let mut expanded = String::with_capacity(value.len());
         let mut rest = value;
-        while let Some((before, after)) = rest.split_once("${") {
-            let (name, after) = after
-                .split_once('}')
-                .ok_or_else(|| cannot(option, value, "${ is not closed".into()))?;
-            let text = self
-                .environment
-                .variables
-                .get(name)
-                .ok_or_else(|| cannot(option, value, format!("${{{name}}} is not set")))?;
+        while let Some(at) = rest.find(['%', '$']) {
+            let (before, token) = rest.split_at(at);
             expanded.push_str(before);
-            expanded.push_str(text);
-            rest = after;
+            rest = match token.strip_prefix("${").filter(|_| variables) {
+                Some(name) => {
+                    let (name, after) = name.split_once('}').ok_or("${ is not closed")?;
+                    let text = self.environment.variables.get(name);
+                    expanded.push_str(text.ok_or_else(|| format!("${{{name}}} is not set"))?);
+                    after
+                }
+                None => self.token(token, &mut expanded)?,
+            };
         }
         expanded.push_str(rest);
         Ok(expanded)
     }
 
-    /// A file name with everything replaced.
-    pub(super) fn path(&self, option: &'static str, value: &str) -> Result<PathBuf, ConfigError> {
-        let value = self.variables(option, &self.percent(option, value)?)?;
-        match value.strip_prefix('~') {
-            None => Ok(PathBuf::from(value)),
-            Some("") => Ok(self.environment.home.clone()),
-            Some(rest) => match rest.strip_prefix('/') {
-                Some(below_home) => Ok(self.environment.home.join(below_home)),
-                None => Err(cannot(
-                    option,
-                    &value,
-                    "only one's own ~ is known here".into(),
-                )),
-            },
+    /// Replaces what `text` begins with, if it is a token; returns what is behind it.
+    fn token<'t>(&self, text: &'t str, expanded: &mut String) -> Result<&'t str, String> {
+        let mut chars = text.chars();
+        match (chars.next(), chars.as_str().chars().next()) {
+            (Some('%'), None) => return Err("it ends in %".to_owned()),
+            (Some('%'), Some('%')) => {
+                chars.next();
+                expanded.push('%');
+            }
+            (Some('%'), Some(name)) => {
+                chars.next();
+                let found = self.table.iter().find(|(known, _)| *known == name);
+                let (_, text) = found.ok_or_else(|| format!("there is no token %{name} there"))?;
+                expanded.push_str(text);
+            }
+            (other, _) => expanded.extend(other),
         }
+        Ok(chars.as_str())
+    }
+
+    /// A file name with everything replaced: `~` first, so that no value can begin with one.
+    pub(super) fn path(&self, value: &str) -> Result<PathBuf, String> {
+        self.text(&home_expanded(self.environment, value)?)
+            .map(|path| self.environment.directory.join(path))
     }
 }
 
-fn cannot(option: &'static str, value: &str, reason: String) -> ConfigError {
-    ConfigError::Expansion {
+/// Replaces `~` and `~user`.
+pub(super) fn home_expanded(environment: &Environment, value: &str) -> Result<String, String> {
+    let Some(rest) = value.strip_prefix('~') else {
+        return Ok(value.to_owned());
+    };
+    let (user, below) = rest.split_once('/').unwrap_or((rest, ""));
+    let home = match user {
+        "" => environment.home.clone(),
+        user => Environment::home_of(user).ok_or_else(|| format!("there is no user `{user}`"))?,
+    };
+    let home = home.display().to_string();
+    Ok(match below.trim_start_matches('/') {
+        "" if value.ends_with('/') => format!("{home}/"),
+        "" => home,
+        below => format!("{}/{below}", home.trim_end_matches('/')),
+    })
+}
+
+/// The host of the last jump: what `%j` stands for.
+fn last_hop(jump: &str) -> String {
+    let hop = jump.rsplit(',').next().unwrap_or(jump);
+    hop.parse::<Destination>()
+        .map_or_else(|_| hop.to_owned(), |hop| hop.host)
+}
+
+/// Says which value could not be read, and where it stands.
+pub(super) fn at<T>(
+    option: &'static str,
+    value: &str,
+    location: Location,
+    expanded: Result<T, String>,
+) -> Result<T, ConfigError> {
+    expanded.map_err(|reason| ConfigError::Expansion {
         option,
         value: value.to_owned(),
         reason,
-    }
+        location,
+    })
 }

@@ -78,6 +78,7 @@ impl Host {
     /// What it is answered, once; none in it where nobody could be asked.
     #[must_use]
     pub fn take_answer(&self) -> Option<Option<String>> {
-        self.session.core().questions.take_answer()
+        let answer = self.session.core().questions.take_answer();
+        answer.map(|text| text.map(|text| text.reveal().to_owned()))
     }
 }

@@ -1,0 +1,99 @@
+//! What carries links to a computer: an SSH connection of our own, or one that an `ssh` holds.
+
+use outlast_protocol::control::session::Hop;
+
+use super::transport::{Diagnose, Stream};
+use crate::ssh::{Connection, Description, Master, OpenError};
+
+pub(super) const SUBSYSTEM: &str = "outlast";
+pub(super) const FALLBACK: &str = "outlast-subsystem";
+
+pub(super) enum Carrier {
+    Native(Connection),
+    OpenSsh(Master),
+}
+
+impl Carrier {
+    /// Opens a channel to the remote end.
+    pub(super) async fn open_link(&self) -> Result<(Stream, Diagnose), OpenError> {
+        Ok(match self {
+            Self::Native(connection) => {
+                let link = connection.open_link(SUBSYSTEM, FALLBACK).await?;
+                let words = link.last_words();
+                (Box::new(link), Box::new(move || words.text()))
+            }
+            Self::OpenSsh(master) => {
+                let link = master.open_link(SUBSYSTEM, FALLBACK).await?;
+                let words = link.last_words();
+                (Box::new(link), Box::new(move || words.text()))
+            }
+        })
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        match self {
+            Self::Native(connection) => connection.is_closed(),
+            Self::OpenSsh(master) => master.is_closed(),
+        }
+    }
+
+    /// Whether the user's own ssh holds it.
+    pub(super) fn is_of_user(&self) -> bool {
+        matches!(self, Self::OpenSsh(master) if master.is_of_user())
+    }
+
+    /// What was negotiated, for people.
+    pub(super) fn words(&self) -> String {
+        let agreed =
+            |about: Description| format!("{} {} {}", about.server, about.kex, about.cipher);
+        match self {
+            Self::Native(connection) => agreed(connection.description()),
+            Self::OpenSsh(master) if master.is_of_user() => {
+                "over ssh's own control master".to_owned()
+            }
+            Self::OpenSsh(master) => format!("over ssh: {}", agreed(master.description())),
+        }
+    }
+
+    /// The connection and those it goes through, the nearest first. What an `ssh` has agreed on, and
+    /// by which way, is its own affair.
+    pub(super) fn route(&self) -> Vec<Hop> {
+        match self {
+            Self::Native(connection) => route(connection),
+            Self::OpenSsh(_) => Vec::new(),
+        }
+    }
+
+    /// Ends what outlives this process otherwise.
+    pub(super) async fn end(&self) {
+        if let Self::OpenSsh(master) = self {
+            master.end().await;
+        }
+    }
+}
+
+/// The connection and those it goes through, the nearest first.
+pub(super) fn route(connection: &Connection) -> Vec<Hop> {
+    let mut hops = Vec::new();
+    let mut next = Some(connection);
+    while let Some(connection) = next {
+        let about = connection.description();
+        hops.push(Hop {
+            host: connection.host().to_owned(),
+            port: connection.port(),
+            user: connection.user().to_owned(),
+            server: about.server,
+            kex: about.kex,
+            cipher: about.cipher,
+            mac: about.mac,
+            host_key: about.host_key,
+            strict_kex: about.strict_kex,
+            authentication: about.accepted.methods,
+            key: about.accepted.key,
+            weaker: about.weaker,
+        });
+        next = connection.via();
+    }
+    hops.reverse();
+    hops
+}
