@@ -1,0 +1,146 @@
+//! One script, run by plain bash twice and by a session once.
+
+use super::compare;
+use super::known::{INTERACTIVE, Known, LINES};
+use super::name::given;
+use super::sandbox::{Order, Run, Sandbox};
+use super::script::Script;
+use crate::failure::Failure;
+
+#[derive(Debug)]
+pub(crate) struct Trial {
+    pub(crate) title: String,
+    pub(crate) corpus: &'static str,
+    pub(crate) verdict: Verdict,
+}
+
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    Agrees,
+    /// It differs, for a reason that has this name.
+    Explained(String),
+    /// What differs, and how.
+    Differs(Vec<&'static str>, Vec<String>),
+    /// Plain bash does not do the same thing twice.
+    Unsteady,
+    /// Plain bash needs more time than there is.
+    TooLong,
+    NotRun(String),
+}
+
+impl Trial {
+    pub(crate) fn line(&self) -> String {
+        let what = match &self.verdict {
+            Verdict::Agrees => "agrees".to_owned(),
+            Verdict::Explained(reason) => format!("differs: {reason}"),
+            Verdict::Differs(..) => "DIFFERS".to_owned(),
+            Verdict::Unsteady => "unsteady".to_owned(),
+            Verdict::TooLong => "too long".to_owned(),
+            Verdict::NotRun(why) => format!("not run: {why}"),
+        };
+        format!("{what:<24} {}", self.title)
+    }
+}
+
+pub(crate) fn run(sandbox: &Sandbox, known: &Known, script: &Script) -> Trial {
+    let verdict = judge(sandbox, known, script);
+    Trial {
+        title: script.title(),
+        corpus: script.corpus,
+        verdict: verdict.unwrap_or_else(|failure| Verdict::NotRun(failure.to_string())),
+    }
+}
+
+fn judge(sandbox: &Sandbox, known: &Known, script: &Script) -> Result<Verdict, Failure> {
+    let run = |command: Vec<String>, first| {
+        sandbox.run(&Order {
+            command,
+            directory: &script.directory.to_string_lossy(),
+            with_suite: script.corpus == "bash",
+            first,
+        })
+    };
+    let once = run(plain(script), 1000)?;
+    if once.status.is_none() {
+        return Ok(Verdict::TooLong);
+    }
+    let ours = as_given(run(session(script), 2000)?, script);
+    if compare::differing(&once, &ours).is_empty() {
+        return Ok(Verdict::Agrees);
+    }
+    // Only now it matters whether plain bash does the same thing twice.
+    if !compare::differing(&once, &run(plain(script), 3000)?).is_empty() {
+        return Ok(Verdict::Unsteady);
+    }
+    if compare::but_for_lines(&once, &ours, &script.path) {
+        return Ok(Verdict::Explained(LINES.to_owned()));
+    }
+    let fields = compare::differing(&once, &ours);
+    if let Some(reason) = known.reason(&script.title(), &fields) {
+        return Ok(Verdict::Explained(reason.to_owned()));
+    }
+    let interactive = sourced(run(interactive(script), 2000)?);
+    if compare::but_for_lines(&interactive, &ours, &script.path) {
+        return Ok(Verdict::Explained(INTERACTIVE.to_owned()));
+    }
+    let mut shown = compare::shown(&once, &ours);
+    shown.push("and an interactive bash that sources it:".to_owned());
+    shown.extend(compare::shown(&interactive, &ours));
+    Ok(Verdict::Differs(fields, shown))
+}
+
+/// bash, in what a login has made of the environment.
+fn plain(script: &Script) -> Vec<String> {
+    let login = ["bash", "--login", "-c", "exec bash \"$@\"", "bash"];
+    words(&login, script, &[])
+}
+
+fn session(script: &Script) -> Vec<String> {
+    let outlast = format!("{}/outlast", super::inside::PROGRAMS);
+    let invoke = [&outlast, "invoke", "-q", "-c", ".", "-n", "-f"];
+    words(&invoke, script, &["--"])
+}
+
+fn words(first: &[&str], script: &Script, between: &[&str]) -> Vec<String> {
+    let path = script.path.to_string_lossy();
+    let words = first.iter().copied().chain([path.as_ref()]);
+    let words = words.chain(between.iter().copied());
+    words
+        .chain(script.arguments.iter().copied())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// What a session is in plain bash's terms: an interactive login shell on a terminal, with other
+/// standard streams, that sources the script.
+fn interactive(script: &Script) -> Vec<String> {
+    let path = script.path.to_string_lossy().replace('\'', "'\\''");
+    let arguments = script.arguments.join(" ");
+    let bash = format!(
+        "exec bash --login -i -c 'source \"$0\" \"$@\"' '{path}' {arguments} </dev/null >&3 2>&4 3>&- 4>&-"
+    );
+    let terminal = "exec 3>&1 4>&2; exec script -qefc \"$1\" /dev/null >/dev/null 2>&1";
+    ["bash", "-c", terminal, "bash", &bash]
+        .map(str::to_owned)
+        .to_vec()
+}
+
+fn as_given(run: Run, script: &Script) -> Run {
+    Run {
+        stdout: given(&run.stdout, &script.path),
+        stderr: given(&run.stderr, &script.path),
+        ..run
+    }
+}
+
+/// Without the word with which an interactive shell leaves.
+fn sourced(run: Run) -> Run {
+    let mut stderr = run.stderr;
+    for word in [b"logout\n".as_slice(), b"exit\n"] {
+        if stderr.ends_with(word) {
+            stderr.truncate(stderr.len() - word.len());
+            break;
+        }
+    }
+    Run { stderr, ..run }
+}
