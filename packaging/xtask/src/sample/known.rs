@@ -8,6 +8,7 @@ const TABLE: &str = include_str!("known.txt");
 /// Reasons that are found out, not looked up.
 pub(crate) const LINES: &str = "lines";
 pub(crate) const INTERACTIVE: &str = "interactive";
+pub(crate) const ONE_COMMAND: &str = "one-command";
 
 #[derive(Debug)]
 pub(crate) struct Known {
@@ -101,7 +102,7 @@ mod tests {
     #[test]
     fn the_table_can_be_read() {
         let known = Known::read().unwrap();
-        for reason in [LINES, INTERACTIVE] {
+        for reason in [LINES, INTERACTIVE, ONE_COMMAND] {
             assert!(known.text(reason).is_some(), "{reason}");
         }
     }

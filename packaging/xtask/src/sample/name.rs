@@ -18,6 +18,13 @@ pub(crate) fn given(said: &[u8], script: &Path) -> Vec<u8> {
     replace(&text, &ours, name)
 }
 
+/// With the name of a copy that was made one command put back.
+pub(crate) fn one_command(said: &[u8], script: &Path) -> Vec<u8> {
+    let name = script.file_name().unwrap_or_default().as_encoded_bytes();
+    let copy = [b"/tmp/one/", name].concat();
+    replace(said, &copy, script.as_os_str().as_encoded_bytes())
+}
+
 /// `/run/sessions/ID/runspace/1-NAME` and `/run/sessions/ID/runspace`.
 fn replace_directory(said: &[u8], script: &Path) -> Vec<u8> {
     let begin = format!("{SESSIONS}/");

@@ -1,8 +1,8 @@
 //! One script, run by plain bash twice and by a session once.
 
 use super::compare;
-use super::known::{INTERACTIVE, Known, LINES};
-use super::name::given;
+use super::known::{INTERACTIVE, Known, LINES, ONE_COMMAND};
+use super::name::{given, one_command};
 use super::sandbox::{Order, Run, Sandbox};
 use super::script::Script;
 use crate::failure::Failure;
@@ -79,9 +79,14 @@ fn judge(sandbox: &Sandbox, known: &Known, script: &Script) -> Result<Verdict, F
     if let Some(reason) = known.reason(&script.title(), &fields) {
         return Ok(Verdict::Explained(reason.to_owned()));
     }
-    let interactive = sourced(run(interactive(script), 2000)?);
+    let as_sourced =
+        |how: &str| Ok::<_, Failure>(sourced(run(interactive(script, how), 2000)?, script));
+    let interactive = as_sourced(SOURCED)?;
     if compare::but_for_lines(&interactive, &ours, &script.path) {
         return Ok(Verdict::Explained(INTERACTIVE.to_owned()));
+    }
+    if compare::but_for_lines(&as_sourced(AS_ONE_COMMAND)?, &ours, &script.path) {
+        return Ok(Verdict::Explained(ONE_COMMAND.to_owned()));
     }
     let mut shown = compare::shown(&once, &ours);
     shown.push("and an interactive bash that sources it:".to_owned());
@@ -111,13 +116,18 @@ fn words(first: &[&str], script: &Script, between: &[&str]) -> Vec<String> {
         .collect()
 }
 
+/// How an interactive bash gets at the script, which is its `$0`.
+const SOURCED: &str = r#"source "$0" "$@""#;
+/// The same when it is made one command.
+const AS_ONE_COMMAND: &str = r#"mkdir /tmp/one; file=/tmp/one/${0##*/}; { printf "{ "; cat "$0"; printf "\n}\n"; } >"$file"; source "$file" "$@""#;
+
 /// What a session is in plain bash's terms: an interactive login shell on a terminal, with other
 /// standard streams, that sources the script.
-fn interactive(script: &Script) -> Vec<String> {
+fn interactive(script: &Script, how: &str) -> Vec<String> {
     let path = script.path.to_string_lossy().replace('\'', "'\\''");
     let arguments = script.arguments.join(" ");
     let bash = format!(
-        "exec bash --login -i -c 'source \"$0\" \"$@\"' '{path}' {arguments} </dev/null >&3 2>&4 3>&- 4>&-"
+        "exec bash --login -i -c '{how}' '{path}' {arguments} </dev/null >&3 2>&4 3>&- 4>&-"
     );
     let terminal = "exec 3>&1 4>&2; exec script -qefc \"$1\" /dev/null >/dev/null 2>&1";
     ["bash", "-c", terminal, "bash", &bash]
@@ -134,13 +144,18 @@ fn as_given(run: Run, script: &Script) -> Run {
 }
 
 /// Without the word with which an interactive shell leaves.
-fn sourced(run: Run) -> Run {
-    let mut stderr = run.stderr;
+fn sourced(run: Run, script: &Script) -> Run {
+    let mut stderr = one_command(&run.stderr, &script.path);
     for word in [b"logout\n".as_slice(), b"exit\n"] {
         if stderr.ends_with(word) {
             stderr.truncate(stderr.len() - word.len());
             break;
         }
     }
-    Run { stderr, ..run }
+    let stdout = one_command(&run.stdout, &script.path);
+    Run {
+        stdout,
+        stderr,
+        ..run
+    }
 }
