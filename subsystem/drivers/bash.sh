@@ -62,6 +62,7 @@ logout() { exit "$@"; }
 __outlast_trap() {
   \builtin local action=- name own=
   \builtin local -a others
+  others=()
   case ${1-} in
     '' | -p) [[ $# -gt 1 && $1 != -p ]] || { __outlast_list_traps "$@"; \builtin return; } ;;
     -[!-]*) \builtin trap "$@"; \builtin return ;;
@@ -76,13 +77,20 @@ __outlast_trap() {
       *) others+=("$name") ;;
     esac
   done
-  [[ -n $own && ${#others[@]} -eq 0 ]] || \builtin trap -- "$action" "${others[@]}"
+  [[ -n $own && ${#others[@]} -eq 0 ]] || \builtin trap -- "$action" ${others[@]+"${others[@]}"}
 }
 
 # Unless there is such a function of the user's.
 __outlast_take_trap() {
   \builtin declare -F trap >/dev/null ||
-    \builtin eval 'trap() { { \builtin local -; \builtin set +xv; } 2>/dev/null; \__outlast_trap "$@"; }'
+    \builtin eval 'trap() { { __outlast_shown=$-; \builtin set +xv; } 2>/dev/null; \__outlast_trap "$@"; { \__outlast_show "$?"; } 2>/dev/null; }'
+}
+
+# (`local -` would bring back what a trap has changed: `set -E`.)
+__outlast_show() {
+  case $__outlast_shown in *v*) \builtin set -v ;; esac
+  case $__outlast_shown in *x*) \builtin set -x ;; esac
+  \builtin return "$1"
 }
 
 __outlast_give_trap() {
@@ -328,6 +336,8 @@ __outlast_reenter() {
 __outlast_rescue() {
   [[ -n $__outlast_running && -p $__outlast_dir/control ]] || \builtin return 0
   { : <>/dev/tty; } 2>/dev/null || \builtin return 0
+  # What is restored sets the traps as they are.
+  [[ -z $__outlast_trapping ]] || __outlast_give_trap
   __outlast_options=$(\builtin shopt -p; \builtin set +o)
   # `set -o history` is so anyway, and would record the lines after it.
   __outlast_options=${__outlast_options/"set -o history"/}
@@ -357,7 +367,7 @@ __outlast_traps=none; \__outlast_tell rescued; \builtin eval "$__outlast_options
 
 __outlast_latest=0 __outlast_running= __outlast_exit= __outlast_int= __outlast_resume= __outlast_renamed=
 __outlast_visit= __outlast_asked=0 __outlast_received= __outlast_line= __outlast_point=0 __outlast_lent= __outlast_refused=
-__outlast_errtrace= __outlast_farewell= __outlast_mishap= __outlast_mends= __outlast_status=0 __outlast_trapping= __outlast_prompts=0 __outlast_opened= __outlast_words=()
+__outlast_errtrace= __outlast_farewell= __outlast_mishap= __outlast_mends= __outlast_status=0 __outlast_trapping= __outlast_shown= __outlast_prompts=0 __outlast_opened= __outlast_words=()
 # The traps themselves are short: they are read back byte by byte after every invocation.
 # Held open in both directions all the while, the FIFO neither blocks nor keeps anything.
 __outlast_end='__outlast_exit=${__outlast_exit:-$?} __outlast_args=("$@"); [[ $BASHPID == $$ ]] || \builtin eval "$__outlast_stray"; { \builtin trap -p >&0; \builtin printf "\0" >&0; \builtin read -r -d "" __outlast_seen; } <>"$__outlast_dir/loop"; \__outlast_rescue; \builtin eval "$__outlast_farewell"'

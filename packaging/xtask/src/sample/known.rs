@@ -21,6 +21,18 @@ struct Row {
     fields: Vec<&'static str>,
     reason: &'static str,
     pattern: &'static str,
+    /// What the script has in it, if not empty.
+    word: &'static str,
+    /// What the session said, if not empty.
+    said: &'static str,
+}
+
+/// A script that differs.
+pub(crate) struct Different<'a> {
+    pub(crate) title: &'a str,
+    pub(crate) fields: &'a [&'a str],
+    pub(crate) text: &'a str,
+    pub(crate) said: &'a str,
 }
 
 impl Known {
@@ -61,27 +73,32 @@ impl Known {
     }
 
     /// Why a script differs in these fields, and in no others.
-    pub(crate) fn reason(&self, title: &str, fields: &[&str]) -> Option<&'static str> {
-        let mut rows = self.rows.iter().filter(|row| matches(row.pattern, title));
-        let row = rows.find(|row| fields.iter().all(|field| row.fields.contains(field)))?;
+    pub(crate) fn reason(&self, it: &Different<'_>) -> Option<&'static str> {
+        let mut rows = self.rows.iter();
+        let row = rows.find(|row| {
+            matches(row.pattern, it.title)
+                && it.fields.iter().all(|field| row.fields.contains(field))
+                && it.text.contains(row.word)
+                && it.said.contains(row.said)
+        })?;
         Some(row.reason)
     }
 }
 
-/// `FIELD,… REASON PATTERN`.
+/// `FIELD,… REASON PATTERN [| WORD [| SAID]]`.
 fn row(line: &'static str) -> Option<Row> {
     let (fields, rest) = line.split_once(' ')?;
-    let (reason, pattern) = rest.split_once(' ')?;
-    let fields: Vec<_> = fields.split(',').collect();
+    let (reason, rest) = rest.split_once(' ')?;
+    let mut parts = rest.split(" | ");
     let row = Row {
-        fields,
+        fields: fields.split(',').collect(),
         reason,
-        pattern,
+        pattern: parts.next()?,
+        word: parts.next().unwrap_or_default(),
+        said: parts.next().unwrap_or_default(),
     };
-    row.fields
-        .iter()
-        .all(|it| FIELDS.contains(it))
-        .then_some(row)
+    let known = row.fields.iter().all(|it| FIELDS.contains(it));
+    known.then_some(row)
 }
 
 /// Whether all of `text` is like `pattern`, in which `*` is any text.
@@ -109,10 +126,22 @@ mod tests {
 
     #[test]
     fn a_row_explains_what_it_names_and_no_more() {
-        let known = Known::parse("= why because\nout,err why bash: ./a*.tests\n").unwrap();
-        assert_eq!(known.reason("bash: ./ab.tests", &["err"]), Some("why"));
-        assert_eq!(known.reason("bash: ./ab.tests", &["err", "status"]), None);
-        assert_eq!(known.reason("bash: ./b.tests", &["err"]), None);
+        let table = "= why because\nout,err why bash: ./a*.tests\nerr why * | exec | ended\n";
+        let known = Known::parse(table).unwrap();
+        let reason = |title, fields: &[&str], text, said| {
+            known.reason(&Different {
+                title,
+                fields,
+                text,
+                said,
+            })
+        };
+        assert_eq!(reason("bash: ./ab.tests", &["err"], "", ""), Some("why"));
+        assert_eq!(reason("bash: ./ab.tests", &["err", "status"], "", ""), None);
+        assert_eq!(reason("bash: ./b.tests", &["err"], "", ""), None);
+        assert_eq!(reason("x", &["err"], "exec a", "it ended"), Some("why"));
+        assert_eq!(reason("x", &["err"], "exec a", "no"), None);
+        assert_eq!(reason("x", &["err"], "a", "it ended"), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! One script, run by plain bash twice and by a session once.
 
 use super::compare;
-use super::known::{INTERACTIVE, Known, LINES, ONE_COMMAND};
+use super::known::{Different, INTERACTIVE, Known, LINES, ONE_COMMAND};
 use super::name::{given, one_command};
 use super::sandbox::{Order, Run, Sandbox};
 use super::script::Script;
@@ -76,7 +76,14 @@ fn judge(sandbox: &Sandbox, known: &Known, script: &Script) -> Result<Verdict, F
         return Ok(Verdict::Explained(LINES.to_owned()));
     }
     let fields = compare::differing(&once, &ours);
-    if let Some(reason) = known.reason(&script.title(), &fields) {
+    let said = String::from_utf8_lossy(&ours.stderr);
+    let different = Different {
+        title: &script.title(),
+        fields: &fields,
+        text: &text(sandbox, script),
+        said: &said,
+    };
+    if let Some(reason) = known.reason(&different) {
         return Ok(Verdict::Explained(reason.to_owned()));
     }
     let as_sourced =
@@ -92,6 +99,14 @@ fn judge(sandbox: &Sandbox, known: &Known, script: &Script) -> Result<Verdict, F
     shown.push("and an interactive bash that sources it:".to_owned());
     shown.extend(compare::shown(&interactive, &ours));
     Ok(Verdict::Differs(fields, shown))
+}
+
+fn text(sandbox: &Sandbox, script: &Script) -> String {
+    let path = match &sandbox.suite {
+        Some(suite) if script.corpus == "bash" => suite.join("tests").join(&script.path),
+        _ => script.path.clone(),
+    };
+    String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
 }
 
 /// bash, in what a login has made of the environment.
