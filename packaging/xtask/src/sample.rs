@@ -33,7 +33,7 @@ use script::Script;
 /// As many as there are cores on the smallest machines that are used.
 const WORKERS: usize = 2;
 /// In `cargo xtask ci`: of each corpus.
-const IN_CI: usize = 110;
+const IN_CI: usize = 60;
 
 pub(crate) fn run(words: &[&str]) -> Result<(), Failure> {
     let options = Options::parse(words)?;
