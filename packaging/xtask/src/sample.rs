@@ -17,7 +17,7 @@ mod trial;
 
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::cargo::{self, binary, cargo, root};
 use crate::failure::{Context as _, Failure};
@@ -34,6 +34,8 @@ use script::Script;
 const WORKERS: usize = 2;
 /// In `cargo xtask ci`: of each corpus.
 const IN_CI: usize = 60;
+/// And no longer, however busy the machine is.
+const TIME_IN_CI: Duration = Duration::from_secs(160);
 
 pub(crate) fn run(words: &[&str]) -> Result<(), Failure> {
     let options = Options::parse(words)?;
@@ -50,6 +52,7 @@ pub(crate) fn run(words: &[&str]) -> Result<(), Failure> {
 pub(crate) fn in_ci() -> Result<Outcome, Failure> {
     let options = Options {
         limit: Some(IN_CI),
+        until: Some(Instant::now() + TIME_IN_CI),
         ..Options::default()
     };
     let report = sample(&options)?;
@@ -86,6 +89,7 @@ fn sample(options: &Options) -> Result<Report, Failure> {
             .map_or_else(PathBuf::new, PathBuf::from),
         suite: suite.clone(),
         limit: options.seconds,
+        until: options.until,
     };
     if let Err(why) = proof::prove(&sandbox)? {
         report.corpus_is_missing("all", &why);

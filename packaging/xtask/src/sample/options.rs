@@ -1,12 +1,12 @@
 //! What was asked for.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::SECONDS;
 use super::script::Script;
 use crate::failure::Failure;
 
-const USAGE: &str = "cargo xtask sample [--filter TEXT] [--limit N] [--seconds N] [--output table|json] [--verbose]";
+const USAGE: &str = "cargo xtask sample [--filter TEXT] [--limit N] [--seconds N] [--within SECONDS] [--output table|json] [--verbose]";
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Options {
@@ -17,6 +17,8 @@ pub(crate) struct Options {
     /// For one run.
     pub(crate) seconds: Duration,
     pub(crate) json: bool,
+    /// When it is over, whatever is left then.
+    pub(crate) until: Option<Instant>,
     /// Whether every script is told of when it is done.
     pub(crate) verbose: bool,
 }
@@ -28,6 +30,7 @@ impl Default for Options {
             limit: None,
             seconds: SECONDS,
             json: false,
+            until: None,
             verbose: false,
         }
     }
@@ -45,10 +48,8 @@ impl Options {
             match word {
                 "--filter" => options.filter = Some(value()?.to_owned()),
                 "--limit" => options.limit = Some(count(value()?)?),
-                "--seconds" => {
-                    let seconds = u64::try_from(count(value()?)?).unwrap_or(u64::MAX);
-                    options.seconds = Duration::from_secs(seconds);
-                }
+                "--seconds" => options.seconds = seconds(value()?)?,
+                "--within" => options.until = Instant::now().checked_add(seconds(value()?)?),
                 "--output" => match value()? {
                     "table" => options.json = false,
                     "json" => options.json = true,
@@ -70,18 +71,32 @@ impl Options {
             return scripts;
         };
         let (whole, first): (Vec<_>, Vec<_>) = scripts.into_iter().partition(|it| !it.first);
-        let room = limit.saturating_sub(first.len()).max(1);
-        let step = whole.len().div_ceil(room).max(1);
-        let mut chosen = first;
-        chosen.extend(whole.into_iter().step_by(step));
-        chosen.truncate(limit);
+        let room = limit.saturating_sub(first.len());
+        let mut chosen = spread(first, limit);
+        chosen.extend(spread(whole, room));
         chosen
     }
+}
+
+/// So many of them at most, from all over the list.
+fn spread(scripts: Vec<Script>, count: usize) -> Vec<Script> {
+    let all = scripts.len();
+    let wanted: Vec<usize> = (0..count.min(all))
+        .map(|number| number * all / count.min(all))
+        .collect();
+    let scripts = scripts.into_iter().enumerate();
+    let chosen = scripts.filter(|(place, _)| wanted.contains(place));
+    chosen.map(|(_, script)| script).collect()
 }
 
 fn count(value: &str) -> Result<usize, Failure> {
     let count = value.parse().ok().filter(|&count: &usize| count > 0);
     count.ok_or_else(|| wrong(&format!("`{value}` is no number above 0")))
+}
+
+fn seconds(value: &str) -> Result<Duration, Failure> {
+    let seconds = u64::try_from(count(value)?).unwrap_or(u64::MAX);
+    Ok(Duration::from_secs(seconds))
 }
 
 fn wrong(what: &str) -> Failure {

@@ -24,7 +24,18 @@ struct Count {
     differ: usize,
     unsteady: usize,
     too_long: usize,
+    time_is_up: usize,
     not_run: usize,
+}
+
+impl Count {
+    fn compared(&self) -> usize {
+        self.agree + self.explained.values().sum::<usize>() + self.differ
+    }
+
+    fn not_compared(&self) -> usize {
+        self.unsteady + self.too_long + self.time_is_up
+    }
 }
 
 impl Report {
@@ -36,12 +47,18 @@ impl Report {
         self.missing.push((corpus.to_owned(), why.to_owned()));
     }
 
-    /// The corpora that were not run, and why.
+    /// The corpora that were not run, or of which too little could be compared to say anything,
+    /// and why.
     pub(crate) fn not_run(&self) -> Vec<String> {
         let missing = self.missing.iter();
-        missing
-            .map(|(corpus, why)| format!("NOT RUN: {corpus}: {why}"))
-            .collect()
+        let missing = missing.map(|(corpus, why)| format!("NOT RUN: {corpus}: {why}"));
+        let counts = self.counts().into_iter();
+        let few = counts.filter(|(_, count)| count.compared() < count.not_compared());
+        let few = few.map(|(corpus, count)| {
+            let (some, rest) = (count.compared(), count.not_compared());
+            format!("NOT RUN: {corpus}: {some} compared and {rest} not: this machine is too busy")
+        });
+        missing.chain(few).collect()
     }
 
     /// Whether all that differs is explained.
@@ -66,8 +83,9 @@ impl Report {
                     *count.explained.entry(reason.clone()).or_default() += 1;
                 }
                 Verdict::Differs(..) => count.differ += 1,
-                Verdict::Unsteady => count.unsteady += 1,
-                Verdict::TooLong => count.too_long += 1,
+                Verdict::Unsteady(_) => count.unsteady += 1,
+                Verdict::TooLong(_) => count.too_long += 1,
+                Verdict::TimeIsUp => count.time_is_up += 1,
                 Verdict::NotRun(_) => count.not_run += 1,
             }
         }
@@ -77,13 +95,17 @@ impl Report {
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         for trial in self.trials.values() {
-            if let Verdict::Differs(_, shown) = &trial.verdict {
-                let _ = writeln!(text, "DIFFERS  {}", trial.title);
-                for line in shown {
-                    let _ = writeln!(text, "    {line}");
+            match &trial.verdict {
+                Verdict::Differs(_, shown) => {
+                    let _ = writeln!(text, "DIFFERS  {}", trial.title);
+                    for line in shown {
+                        let _ = writeln!(text, "    {line}");
+                    }
                 }
-            } else if let Verdict::NotRun(_) = &trial.verdict {
-                let _ = writeln!(text, "{}", trial.line());
+                Verdict::NotRun(_) | Verdict::TooLong(_) | Verdict::Unsteady(_) => {
+                    let _ = writeln!(text, "{}", trial.line());
+                }
+                Verdict::Agrees | Verdict::Explained(_) | Verdict::TimeIsUp => {}
             }
         }
         for (corpus, count) in self.counts() {
@@ -113,8 +135,9 @@ fn json(trial: &Trial) -> serde_json::Value {
         Verdict::Agrees => ("agrees", json!(null)),
         Verdict::Explained(reason) => ("explained", json!(reason)),
         Verdict::Differs(fields, shown) => ("differs", json!({ "in": fields, "lines": shown })),
-        Verdict::Unsteady => ("unsteady", json!(null)),
-        Verdict::TooLong => ("too long", json!(null)),
+        Verdict::Unsteady(who) => ("unsteady", json!(who)),
+        Verdict::TooLong(who) => ("too long", json!(who)),
+        Verdict::TimeIsUp => ("time is up", json!(null)),
         Verdict::NotRun(why) => ("not run", json!(why)),
     };
     json!({ "script": trial.title, "verdict": verdict, "detail": detail })
@@ -123,7 +146,7 @@ fn json(trial: &Trial) -> serde_json::Value {
 impl Count {
     fn write(&self, corpus: &str, text: &mut String) {
         let explained: usize = self.explained.values().sum();
-        let ran = self.agree + explained + self.differ;
+        let ran = self.compared();
         let _ = writeln!(
             text,
             "{corpus}: {ran} compared, {} agree, {explained} differ for a known reason, {} differ without one",
@@ -140,9 +163,10 @@ impl Count {
         for (count, what) in [
             (
                 self.unsteady,
-                "not compared: plain bash does not do the same thing twice",
+                "not compared: not the same thing twice",
             ),
-            (self.too_long, "not compared: plain bash takes too long"),
+            (self.too_long, "not compared: too long"),
+            (self.time_is_up, "not compared: the time was up"),
             (self.not_run, "NOT RUN"),
         ] {
             if count > 0 {
@@ -158,6 +182,7 @@ impl Count {
             "differ": self.differ,
             "unsteady": self.unsteady,
             "too_long": self.too_long,
+            "time_is_up": self.time_is_up,
             "not_run": self.not_run,
         })
     }
@@ -180,7 +205,7 @@ mod tests {
         let mut report = Report::default();
         report.add(0, trial(Verdict::Agrees));
         report.add(1, trial(Verdict::Explained("lines".to_owned())));
-        report.add(2, trial(Verdict::Unsteady));
+        report.add(2, trial(Verdict::Unsteady("plain bash")));
         report.corpus_is_missing("other", "it cannot be had");
         assert!(report.verdict().is_ok());
         let text = report.text();
@@ -193,6 +218,21 @@ mod tests {
             assert!(text.contains(line), "{text}");
         }
         assert!(report.json().contains("\"agree\": 1"));
+    }
+
+    #[test]
+    fn what_was_cut_short_is_no_failure_but_named() {
+        let mut report = Report::default();
+        report.add(0, trial(Verdict::Agrees));
+        report.add(1, trial(Verdict::TooLong("a session")));
+        assert!(report.verdict().is_ok() && report.not_run().is_empty());
+        let text = report.text();
+        assert!(text.contains("too long: a session"), "{text}");
+        assert!(text.contains("1 compared, 1 agree"), "{text}");
+        report.add(2, trial(Verdict::TimeIsUp));
+        assert!(report.verdict().is_ok());
+        let said = report.not_run().join("\n");
+        assert!(said.contains("bash: 1 compared and 2 not"), "{said}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags};
@@ -24,7 +24,10 @@ pub(crate) struct Sandbox {
     pub(crate) programs: PathBuf,
     /// bash's tests.
     pub(crate) suite: Option<PathBuf>,
+    /// For one command.
     pub(crate) limit: Duration,
+    /// For all of them.
+    pub(crate) until: Option<Instant>,
 }
 
 /// What a command said, and how it ended.
@@ -47,13 +50,20 @@ pub(crate) struct Order<'a> {
 }
 
 impl Sandbox {
+    /// For the next command.
+    pub(crate) fn time_left(&self) -> Duration {
+        let now = Instant::now();
+        let all = self.until.map(|until| until.saturating_duration_since(now));
+        all.map_or(self.limit, |all| all.min(self.limit))
+    }
+
     pub(crate) fn run(&self, order: &Order<'_>) -> Result<Run, Failure> {
         let mut child = self.command(order)?.spawn().context("running unshare")?;
         let (out, err) = (child.stdout.take(), child.stderr.take());
         let run = std::thread::scope(|scope| {
             let out = scope.spawn(|| read(out));
             let err = scope.spawn(|| read(err));
-            let status = wait(&mut child, self.limit)?;
+            let status = wait(&mut child, self.time_left())?;
             let (stdout, whole) = out.join().unwrap_or_default();
             let (stderr, whole_too) = err.join().unwrap_or_default();
             let status = status.filter(|_| whole && whole_too);

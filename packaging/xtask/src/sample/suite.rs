@@ -95,6 +95,9 @@ fn apt_get(apt: &Path) -> Command {
         format!("Dir::Cache={ours}"),
         // Root's own directories are not open to the user that apt would fetch with.
         "APT::Sandbox::User=root".to_owned(),
+        "Acquire::http::Timeout=20".to_owned(),
+        "Acquire::https::Timeout=20".to_owned(),
+        "Acquire::Retries=0".to_owned(),
     ] {
         command.arg("-o").arg(option);
     }
