@@ -95,8 +95,8 @@ fn sample(options: &Options) -> Result<Report, Failure> {
         report.corpus_is_missing("all", &why);
         return Ok(report);
     }
-    let mut scripts = options.choose(suite.as_deref().map_or(Ok(Vec::new()), suite::scripts)?);
-    scripts.extend(options.choose(system::scripts()));
+    let of_bash = options.choose(suite.as_deref().map_or(Ok(Vec::new()), suite::scripts)?);
+    let scripts = in_turn(of_bash, options.choose(system::scripts()));
     let known = Known::read()?;
     let next = Mutex::new(scripts.iter().enumerate());
     let report = Mutex::new(report);
@@ -108,6 +108,16 @@ fn sample(options: &Options) -> Result<Report, Failure> {
     report
         .into_inner()
         .map_err(|_| Failure::new("a worker has panicked"))
+}
+
+/// So that none of two corpora is left out when the time is up.
+fn in_turn(one: Vec<Script>, other: Vec<Script>) -> Vec<Script> {
+    let (mut one, mut other) = (one.into_iter(), other.into_iter());
+    let pairs = std::iter::from_fn(|| {
+        let pair: Vec<Script> = one.next().into_iter().chain(other.next()).collect();
+        (!pair.is_empty()).then_some(pair)
+    });
+    pairs.flatten().collect()
 }
 
 fn work<'a>(

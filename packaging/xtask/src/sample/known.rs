@@ -9,6 +9,8 @@ const TABLE: &str = include_str!("known.txt");
 pub(crate) const LINES: &str = "lines";
 pub(crate) const INTERACTIVE: &str = "interactive";
 pub(crate) const ONE_COMMAND: &str = "one-command";
+pub(crate) const PLACE: &str = "place";
+pub(crate) const EXIT_TRAP: &str = "exit-trap";
 
 #[derive(Debug)]
 pub(crate) struct Known {
@@ -119,7 +121,7 @@ mod tests {
     #[test]
     fn the_table_can_be_read() {
         let known = Known::read().unwrap();
-        for reason in [LINES, INTERACTIVE, ONE_COMMAND] {
+        for reason in [LINES, INTERACTIVE, ONE_COMMAND, PLACE, EXIT_TRAP] {
             assert!(known.text(reason).is_some(), "{reason}");
         }
     }

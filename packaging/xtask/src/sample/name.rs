@@ -14,15 +14,23 @@ pub(crate) fn given(said: &[u8], script: &Path) -> Vec<u8> {
     let text = replace_directory(said, script);
     let name = script.file_name().unwrap_or_default().as_encoded_bytes();
     // A script that goes by its base name.
-    let ours = [b"1-", name].concat();
-    replace(&text, &ours, name)
+    replace(&text, &copy(name), name)
 }
 
-/// With the name of a copy that was made one command put back.
-pub(crate) fn one_command(said: &[u8], script: &Path) -> Vec<u8> {
+/// What the host calls its copy of a script: without what would be odd in a path.
+fn copy(name: &[u8]) -> Vec<u8> {
+    let kept = |byte: &&u8| byte.is_ascii_alphanumeric() || b"-_+,@.".contains(*byte);
+    let name = name.iter().filter(kept).take(64).copied();
+    b"1-".iter().copied().chain(name).collect()
+}
+
+/// With the names of a copy of our own put back.
+pub(crate) fn copied(said: &[u8], script: &Path) -> Vec<u8> {
     let name = script.file_name().unwrap_or_default().as_encoded_bytes();
     let copy = [b"/tmp/one/", name].concat();
-    replace(said, &copy, script.as_os_str().as_encoded_bytes())
+    let text = replace(said, &copy, script.as_os_str().as_encoded_bytes());
+    let parent = script.parent().unwrap_or(script);
+    replace(&text, b"/tmp/one", parent.as_os_str().as_encoded_bytes())
 }
 
 /// `/run/sessions/ID/runspace/1-NAME` and `/run/sessions/ID/runspace`.
@@ -46,7 +54,7 @@ fn replace_directory(said: &[u8], script: &Path) -> Vec<u8> {
             rest = from.get(begin.len()..).unwrap_or_default();
             continue;
         };
-        let whole = [b"/1-", name].concat();
+        let whole = [b"/", copy(name).as_slice()].concat();
         match after.strip_prefix(whole.as_slice()) {
             Some(after) => {
                 text.extend_from_slice(path);
@@ -82,6 +90,14 @@ fn find(text: &[u8], what: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_is_odd_in_a_path_comes_back() {
+        let script = Path::new("/a/b:c.postrm");
+        assert_eq!(given(b"1-bc.postrm: no", script), b"b:c.postrm: no");
+        let ours = b"/run/sessions/0123456789abcdef0123456789abcdef0123/runspace/1-bc.postrm: no";
+        assert_eq!(given(ours, script), b"/a/b:c.postrm: no");
+    }
 
     #[test]
     fn our_names_become_the_given_ones() {

@@ -161,10 +161,7 @@ impl Count {
             let _ = writeln!(text, "  {count:5} {reason}: {means}");
         }
         for (count, what) in [
-            (
-                self.unsteady,
-                "not compared: not the same thing twice",
-            ),
+            (self.unsteady, "not compared: not the same thing twice"),
             (self.too_long, "not compared: too long"),
             (self.time_is_up, "not compared: the time was up"),
             (self.not_run, "NOT RUN"),

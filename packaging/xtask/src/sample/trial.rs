@@ -1,8 +1,8 @@
 //! One script, run by plain bash twice and by a session once.
 
 use super::compare;
-use super::known::{Different, INTERACTIVE, Known, LINES, ONE_COMMAND};
-use super::name::{given, one_command};
+use super::known::{Different, EXIT_TRAP, INTERACTIVE, Known, LINES, ONE_COMMAND, PLACE};
+use super::name::{copied, given};
 use super::sandbox::{Order, Run, Sandbox};
 use super::script::Script;
 use crate::failure::Failure;
@@ -114,12 +114,16 @@ fn judge(sandbox: &Sandbox, known: &Known, script: &Script) -> Result<Verdict, S
     if compare::but_for_lines(&once, &ours, &script.path) {
         return Ok(Verdict::Explained(LINES.to_owned()));
     }
+    let text = text(sandbox, script);
+    if text.contains("trap") && compare::but_for_the_end(&once, &ours, &script.path) {
+        return Ok(Verdict::Explained(EXIT_TRAP.to_owned()));
+    }
     let fields = compare::differing(&once, &ours);
     let said = String::from_utf8_lossy(&ours.stderr);
     let different = Different {
         title: &script.title(),
         fields: &fields,
-        text: &text(sandbox, script),
+        text: &text,
         said: &said,
     };
     if let Some(reason) = known.reason(&different) {
@@ -133,8 +137,14 @@ fn judge(sandbox: &Sandbox, known: &Known, script: &Script) -> Result<Verdict, S
     if compare::but_for_lines(&interactive, &ours, &script.path) {
         return Ok(Verdict::Explained(INTERACTIVE.to_owned()));
     }
-    if compare::but_for_lines(&as_sourced(AS_ONE_COMMAND)?, &ours, &script.path) {
-        return Ok(Verdict::Explained(ONE_COMMAND.to_owned()));
+    for (reason, how) in [
+        (ONE_COMMAND, AS_ONE_COMMAND),
+        (PLACE, ALONE),
+        (PLACE, ALONE_AS_ONE_COMMAND),
+    ] {
+        if compare::but_for_lines(&as_sourced(how)?, &ours, &script.path) {
+            return Ok(Verdict::Explained(reason.to_owned()));
+        }
     }
     let mut shown = compare::shown(&once, &ours);
     shown.push("and an interactive bash that sources it:".to_owned());
@@ -179,6 +189,9 @@ fn words(first: &[&str], script: &Script, between: &[&str]) -> Vec<String> {
 const SOURCED: &str = r#"source "$0" "$@""#;
 /// The same when it is made one command.
 const AS_ONE_COMMAND: &str = r#"mkdir /tmp/one; file=/tmp/one/${0##*/}; { printf "{ "; cat "$0"; printf "\n}\n"; } >"$file"; source "$file" "$@""#;
+/// A copy of it with nothing beside it.
+const ALONE: &str = r#"mkdir /tmp/one; file=/tmp/one/${0##*/}; cp "$0" "$file"; BASH_ARGV0=$file; source "$file" "$@""#;
+const ALONE_AS_ONE_COMMAND: &str = r#"mkdir /tmp/one; file=/tmp/one/${0##*/}; { printf "{ "; cat "$0"; printf "\n}\n"; } >"$file"; BASH_ARGV0=$file; source "$file" "$@""#;
 
 /// What a session is in plain bash's terms: an interactive login shell on a terminal, with other
 /// standard streams, that sources the script.
@@ -204,14 +217,14 @@ fn as_given(run: Run, script: &Script) -> Run {
 
 /// Without the word with which an interactive shell leaves.
 fn sourced(run: Run, script: &Script) -> Run {
-    let mut stderr = one_command(&run.stderr, &script.path);
+    let mut stderr = copied(&run.stderr, &script.path);
     for word in [b"logout\n".as_slice(), b"exit\n"] {
         if stderr.ends_with(word) {
             stderr.truncate(stderr.len() - word.len());
             break;
         }
     }
-    let stdout = one_command(&run.stdout, &script.path);
+    let stdout = copied(&run.stdout, &script.path);
     Run {
         stdout,
         stderr,
