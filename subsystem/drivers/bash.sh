@@ -11,8 +11,11 @@
 # between uses: children see descriptors 0, 1 and 2 only. What the driver writes to is opened
 # with `<>`, which does not wait for a reader: the host may be gone.
 
-# (`1<>` would come out of `declare -f` as `<>`.)
-__outlast_tell() { \builtin printf '%s\n' "$1" <>"$__outlast_dir/status" >&0; }
+# (`1<>` would come out of `declare -f` as `<>`.) A shell that has been restricted opens no FIFO:
+# it cannot be driven any more.
+__outlast_tell() {
+  \builtin printf '%s\n' "$1" <>"$__outlast_dir/status" >&0 || \builtin exit "$__outlast_status"
+}
 
 # Ends the running invocation with status $1 and keeps this process, and so its job table:
 # SIGINT is the one thing that unwinds functions, loops, sourced files, evals and traps at once.
@@ -50,9 +53,84 @@ exit() {
 }
 logout() { exit "$@"; }
 
-# Sorts what `trap -p EXIT ERR DEBUG` printed into the user's own and ours. An EXIT trap of the
-# user's is kept for the real end of the shell; a DEBUG trap is set again inside the script, as
-# it must not fire for the driver; with an ERR trap of the user's, ours stays away.
+# What `trap` is while a script runs that uses it. The user's EXIT trap is kept for the real end of
+# the shell, and its place is ours all the time: it is where an error ends up that nothing else
+# catches (`set -u` under `set -e`). Their ERR trap is wrapped, as it must not fire once more for
+# the command that runs the script. In a list of traps ours are left out. In a subshell, and as
+# `builtin trap`, it is the real one; and where DEBUG or RETURN are named, which no function can
+# set for its caller, the host does not ask for it.
+__outlast_trap() {
+  \builtin local action=- name own=
+  \builtin local -a others
+  others=()
+  case ${1-} in
+    '' | -p) [[ $# -gt 1 && $1 != -p ]] || { __outlast_list_traps "$@"; \builtin return; } ;;
+    -[!-]*) \builtin trap "$@"; \builtin return ;;
+    --) \builtin shift ;;
+  esac
+  [[ $BASHPID == "$$" ]] || { \builtin trap -- "$@"; \builtin return; }
+  if [[ $# -gt 1 ]]; then action=$1; \builtin shift; fi
+  for name; do
+    case $name in
+      EXIT | exit | SIGEXIT | 0) own=1 __outlast_farewell=${action#-} ;;
+      ERR | err) own=1; __outlast_set_mishap "$action" ;;
+      *) others+=("$name") ;;
+    esac
+  done
+  [[ -n $own && ${#others[@]} -eq 0 ]] || \builtin trap -- "$action" ${others[@]+"${others[@]}"}
+}
+
+# Unless there is such a function of the user's.
+__outlast_take_trap() {
+  \builtin declare -F trap >/dev/null ||
+    \builtin eval 'trap() { { __outlast_shown=$-; \builtin set +xv; } 2>/dev/null; \__outlast_trap "$@"; { \__outlast_show "$?"; } 2>/dev/null; }'
+}
+
+# (`local -` would bring back what a trap has changed: `set -E`.)
+__outlast_show() {
+  case $__outlast_shown in *v*) \builtin set -v ;; esac
+  case $__outlast_shown in *x*) \builtin set -x ;; esac
+  \builtin return "$1"
+}
+
+__outlast_give_trap() {
+  __outlast_trapping=
+  [[ $(\builtin declare -f trap) != *__outlast_trap* ]] || \builtin unset -f trap
+}
+
+# Their own ERR trap is inherited by functions only if they say so: `set -E` may be ours.
+__outlast_set_mishap() {
+  if [[ $1 == - ]]; then
+    __outlast_mishap= __outlast_mends=
+    \builtin trap "$__outlast_on_error" ERR
+  else
+    __outlast_mishap=$1 __outlast_mends=1
+    [[ -z $__outlast_errtrace ]] || \builtin set +E
+    __outlast_errtrace=
+    \builtin trap "$__outlast_on_mishap" ERR
+  fi
+}
+
+__outlast_list_traps() {
+  \builtin local text= error= farewell=
+  text=$(\builtin trap "$@" 2>/dev/null && \builtin printf x) || { \builtin trap "$@"; \builtin return; }
+  text=${text%x}
+  [[ -z $__outlast_farewell ]] ||
+    farewell="trap -- '${__outlast_farewell//"'"/"'\\''"}' EXIT"$'\n'
+  # What is listed in a function depends on `set -E`.
+  if [[ -n $__outlast_mends && ( " $* " == *' ERR '* || $# -eq 0 || $* == -p ) ]]; then
+    error="trap -- '${__outlast_mishap//"'"/"'\\''"}' ERR"$'\n'
+  fi
+  text=${text//"trap -- '$__outlast_on_exit' EXIT"$'\n'/"$farewell"}
+  text=${text//"trap -- '$__outlast_on_error' ERR"$'\n'/}
+  text=${text//"trap -- '$__outlast_on_mishap' ERR"$'\n'/}
+  text=${text//"trap -- '\__outlast_killed' SIGSTKFLT"$'\n'/}
+  \builtin printf %s "$text$error"
+}
+
+# Sorts what `trap -p EXIT ERR DEBUG` printed into the user's own and ours, for what was not set
+# by the function above. A DEBUG trap is set again inside the script, as it must not fire for the
+# driver; with an ERR trap of the user's, ours stays away.
 __outlast_sort_traps() {
   \builtin local words i=0 error=
   # With `set -o posix`, what is not trapped is listed as `trap -- - EXIT`.
@@ -67,13 +145,12 @@ __outlast_sort_traps() {
     i=$((i + 4))
   done
   \builtin trap "$__outlast_on_exit" EXIT
-  if [[ -n $error && $error != "$__outlast_on_error" ]]; then
-    [[ -z $__outlast_errtrace ]] || \builtin set +E
-    __outlast_errtrace=
-  elif [[ -z $error ]]; then
-    \builtin trap "$__outlast_on_error" ERR
-    if [[ $- != *E* ]]; then __outlast_errtrace=1; \builtin set -E; fi
-  fi
+  case $error in
+    "$__outlast_on_error" | "$__outlast_on_mishap") ;;
+    '') \__outlast_set_mishap - ;;
+    *) \__outlast_set_mishap "$error" ;;
+  esac
+  [[ -n $__outlast_mends || $- == *E* ]] || { __outlast_errtrace=1; \builtin set -E; }
 }
 
 # The user's own PROMPT_COMMAND follows ours, and runs when the prompt is really shown.
@@ -98,10 +175,13 @@ __outlast_keep_prompt() {
 __outlast_enter() {
   __outlast_resume=
   case $__outlast_flags in *x*) __outlast_resume='\builtin set -x; ' ;; esac
+  # Nothing that has to be set again, but something to be known.
+  case $__outlast_flags in *u*) __outlast_resume+='\builtin set -u; ' ;; esac
   case $__outlast_flags in *v*) __outlast_resume+='\builtin set -v; ' ;; esac
   if [[ -n $__outlast_int ]]; then \builtin eval "$__outlast_int"; __outlast_int=; fi
   [[ $__outlast_seen == "$__outlast_traps" ]] || __outlast_sort_traps "$__outlast_seen"
   __outlast_keep_prompt
+  [[ -z $__outlast_trapping ]] || __outlast_give_trap
   if [[ -n $__outlast_renamed ]]; then BASH_ARGV0=$__outlast_renamed; __outlast_renamed=; fi
   if [[ -z $__outlast_opened ]]; then
     __outlast_opened=1
@@ -155,6 +235,7 @@ __outlast_wait() {
   case $line in *:*T*)
     __outlast_input=/dev/tty __outlast_output=/dev/tty __outlast_error=/dev/tty ;;
   esac
+  case $line in *:*t*) __outlast_trapping=1; __outlast_take_trap ;; esac
   case $line in *:*a*) \builtin . "$__outlast_dir/$__outlast_running.args" ;; esac
   case $line in *:*v*)
     __outlast_visit=1
@@ -255,6 +336,8 @@ __outlast_reenter() {
 __outlast_rescue() {
   [[ -n $__outlast_running && -p $__outlast_dir/control ]] || \builtin return 0
   { : <>/dev/tty; } 2>/dev/null || \builtin return 0
+  # What is restored sets the traps as they are.
+  [[ -z $__outlast_trapping ]] || __outlast_give_trap
   __outlast_options=$(\builtin shopt -p; \builtin set +o)
   # `set -o history` is so anyway, and would record the lines after it.
   __outlast_options=${__outlast_options/"set -o history"/}
@@ -284,7 +367,7 @@ __outlast_traps=none; \__outlast_tell rescued; \builtin eval "$__outlast_options
 
 __outlast_latest=0 __outlast_running= __outlast_exit= __outlast_int= __outlast_resume= __outlast_renamed=
 __outlast_visit= __outlast_asked=0 __outlast_received= __outlast_line= __outlast_point=0 __outlast_lent= __outlast_refused=
-__outlast_errtrace= __outlast_farewell= __outlast_prompts=0 __outlast_opened= __outlast_words=()
+__outlast_errtrace= __outlast_farewell= __outlast_mishap= __outlast_mends= __outlast_status=0 __outlast_trapping= __outlast_shown= __outlast_prompts=0 __outlast_opened= __outlast_words=()
 # The traps themselves are short: they are read back byte by byte after every invocation.
 # Held open in both directions all the while, the FIFO neither blocks nor keeps anything.
 __outlast_end='__outlast_exit=${__outlast_exit:-$?} __outlast_args=("$@"); [[ $BASHPID == $$ ]] || \builtin eval "$__outlast_stray"; { \builtin trap -p >&0; \builtin printf "\0" >&0; \builtin read -r -d "" __outlast_seen; } <>"$__outlast_dir/loop"; \__outlast_rescue; \builtin eval "$__outlast_farewell"'
@@ -293,6 +376,8 @@ __outlast_stray='\builtin trap - EXIT; \builtin exit "${__outlast_exit:-$__outla
 __outlast_fail='__outlast_last=$?; [[ $- != *e* || $BASHPID != $$ || -z $__outlast_running ]] || \__outlast_leave "$__outlast_last"'
 __outlast_on_exit='\builtin eval "$__outlast_end"'
 __outlast_on_error='{ \builtin eval "$__outlast_fail"; } 2>/dev/null'
+# The status that their trap sees is the one that it fired for.
+__outlast_on_mishap='case $BASH_COMMAND in *\$__outlast_file*) ;; *) \builtin eval "$__outlast_mishap" ;; esac'
 # On a line of its own, so that `set -v` shows no more than that: input is shown as it is read.
 __outlast_calm='{ __outlast_status=$? __outlast_flags=$-; \builtin set +xv; } 2>/dev/null'
 __outlast_look='[[ $BASHPID == $$ ]] || \builtin eval "$__outlast_stray"; { \builtin trap -p EXIT ERR DEBUG >&0; \builtin printf "\0" >&0; \builtin read -r -d "" __outlast_seen; } <>"$__outlast_dir/loop"; \__outlast_enter "$__outlast_status"; case $__outlast_resume in *DEBUG*) \builtin trap - DEBUG ;; esac'
@@ -301,3 +386,5 @@ __outlast_prompt=$__outlast_calm$'\n'$__outlast_look'; while \__outlast_wait; do
 \builtin printf -v __outlast_traps "trap -- '%s' EXIT\ntrap -- '%s' ERR\n" \
   "$__outlast_on_exit" "$__outlast_on_error"
 \builtin trap '\__outlast_killed' STKFLT
+# A script that clears all functions away must not take the driver along.
+\builtin readonly -f $(\builtin compgen -A function __outlast_)

@@ -8,6 +8,8 @@
     clippy::print_stdout
 )]
 
+#[path = "bash/like_a_file.rs"]
+mod like_a_file;
 #[allow(dead_code, reason = "shared with the tests of other engines")]
 mod runspace;
 
@@ -234,7 +236,7 @@ tests! {
     async fn a_syntax_error_is_status_2_at_the_users_own_line() {
         let mut bench = Bench::open().await;
         let ran = bench.run("echo a\necho )\n").await;
-        assert_eq!((ran.out(), ran.status), ("", Code(2)));
+        assert_eq!((ran.out(), ran.status), ("a\n", Code(2)));
         assert!(ran.err().contains("line 2: syntax error"), "{}", ran.err());
         assert_eq!(bench.run("if").await.status, Code(2));
         assert_eq!(bench.run("echo 'open").await.status, Code(2));

@@ -3,7 +3,7 @@
 use crate::cargo::cargo;
 use crate::failure::{Context as _, Failure};
 use crate::steps::{Outcome, Steps};
-use crate::{chaos, fuzz, purity, simulate, skew, test, tools};
+use crate::{chaos, fuzz, purity, sample, simulate, skew, test, tools};
 
 pub(crate) fn run() -> Result<(), Failure> {
     let mut steps = Steps::default();
@@ -54,6 +54,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         simulate::run(&[])?;
         Ok(Outcome::Passed)
     });
+    steps.run("scripts nobody here wrote", sample::in_ci);
     steps.run("an earlier version", || skew::check(None));
     steps.finish()
 }

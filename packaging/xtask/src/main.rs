@@ -12,6 +12,7 @@ mod demo;
 mod failure;
 mod fuzz;
 mod purity;
+mod sample;
 mod simulate;
 mod skew;
 mod steps;
@@ -37,6 +38,10 @@ cargo xtask COMMAND
                    what FILE does. tests/fuzz/README.md tells more
   skew [REVISION]  Build an earlier version, by default the newest release, and test this one
                    against it: clients, relays and hosts in every mixture that occurs
+  sample [--filter TEXT] [--limit N] [--seconds N] [--output table|json] [--verbose]
+                   Scripts nobody here wrote, once with `bash SCRIPT` and once with `outlast invoke
+                   -f SCRIPT`, in a sandbox: bash's own tests and the scripts of this system. What
+                   differs without a known reason fails
   simulate         Play the session's machines in virtual time under faults: 10 000 worlds, and one
                    conversation broken behind every byte and at every step
   simulate --seed N
@@ -63,6 +68,8 @@ fn main() -> ExitCode {
         ["test", filters @ ..] => test::run(filters),
         ["chaos", words @ ..] => chaos::run(words),
         ["fuzz", words @ ..] => fuzz::run(words),
+        ["sample", words @ ..] => sample::run(words),
+        ["sample-inside", words @ ..] => return sample::inside(words),
         ["skew"] => skew::run(None),
         ["skew", revision] if !revision.starts_with('-') => skew::run(Some(revision)),
         ["simulate", words @ ..] => simulate::run(words),

@@ -33,6 +33,16 @@ const TOOLS: &[(&str, &str)] = &[
 /// libFuzzer is C++.
 const FUZZING: &[(&str, &str)] = &[("c++", "g++")];
 
+/// What runs scripts nobody here wrote, and builds the small programs that bash's tests call.
+const SAMPLING: &[(&str, &str)] = &[
+    ("bash", "bash"),
+    ("cc", "gcc"),
+    ("script", "bsdutils"),
+    ("setpriv", "util-linux"),
+    ("tar", "tar"),
+    ("unshare", "util-linux"),
+];
+
 /// Installs what the tests lack when that is possible here, or says what to type.
 pub(crate) fn install_missing() -> Result<(), Failure> {
     install(TOOLS, "the tests")
@@ -41,6 +51,11 @@ pub(crate) fn install_missing() -> Result<(), Failure> {
 /// Installs the compiler that libFuzzer needs.
 pub(crate) fn install_compiler_of_cpp() -> Result<(), Failure> {
     install(FUZZING, "the fuzz targets")
+}
+
+/// Installs what the sample of scripts is run with.
+pub(crate) fn install_for_sample() -> Result<(), Failure> {
+    install(SAMPLING, "the sample of scripts")
 }
 
 fn install(tools: &[(&str, &'static str)], user: &str) -> Result<(), Failure> {

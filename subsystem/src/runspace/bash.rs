@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::engine::{Engine, Job, Keys, Launch, Recall};
 use super::error::StartError;
+use super::guard::{contains, guards};
 use super::loan;
 use super::quote::{base_name, line, quote, words};
 use super::spec::{Command, RunspaceSpec, StartSpec};
@@ -86,52 +87,48 @@ impl Engine for Bash {
             ..
         } = start;
         let lent = loan::calls(environment)?;
+        let text = match command {
+            Command::Script(text) | Command::File { script: text, .. } => text,
+            Command::Argv(words) => &line(words)?,
+        };
+        let guards = guards(text);
         let opening = Opening {
             resume,
             lent: !lent.is_empty(),
+            grouped: (resume || guards) && commands(text) <= GROUPED,
         };
-        let script = format!("{number}.sh");
-        let arguments = format!("{number}.args");
-        let simple = |script: String, text: Vec<u8>| match lent.is_empty() {
-            true => Job {
-                files: vec![(script, text)],
-                flags: "",
-            },
-            false => Job {
-                files: vec![(script, text), (arguments.clone(), lent.clone())],
-                flags: "a",
-            },
-        };
-        match command {
-            Command::Script(text) => Ok(simple(script, opening.group(text))),
-            Command::Argv(words) => Ok(simple(script, opening.group(&line(words)?))),
-            Command::File {
-                script: text,
-                args,
-                name,
-            } => {
-                let file = format!("{number}-{}", base_name(name));
-                let mut path = directory.as_os_str().as_bytes().to_vec();
-                path.extend_from_slice(b"/");
-                path.extend_from_slice(file.as_bytes());
-                let path = quote(&path);
-                let settings = [
-                    lent.as_slice(),
-                    b"__outlast_file=",
-                    path.as_slice(),
-                    b"\n__outlast_words=(",
-                    &words(args)?,
-                    b")\n__outlast_rename ",
-                    &path,
-                    b"\n",
-                ]
-                .concat();
-                Ok(Job {
-                    files: vec![(file, opening.group(text)), (arguments, settings)],
-                    flags: "a",
-                })
-            }
+        let mut settings = lent;
+        if opening.grouped && sets_extglob(text) {
+            // Read as one command, it would need it before it sets it.
+            settings.extend_from_slice(b"\\builtin shopt -s extglob\n");
         }
+        let arguments = format!("{number}.args");
+        let mut file = format!("{number}.sh");
+        if let Command::File { args, name, .. } = command {
+            file = format!("{number}-{}", base_name(name));
+            let mut path = directory.as_os_str().as_bytes().to_vec();
+            path.extend_from_slice(b"/");
+            path.extend_from_slice(file.as_bytes());
+            let path = quote(&path);
+            settings.extend([b"__outlast_file=", path.as_slice()].concat());
+            settings.extend([b"\n__outlast_words=(", words(args)?.as_slice()].concat());
+            settings.extend([b")\n__outlast_rename ", path.as_slice(), b"\n"].concat());
+        }
+        let mut files = vec![(file, opening.before(text))];
+        let flags = match (settings.is_empty(), sets_traps(text)) {
+            (true, false) => "",
+            (true, true) => "t",
+            (false, false) => "a",
+            (false, true) => "ta",
+        };
+        if !settings.is_empty() {
+            files.push((arguments, settings));
+        }
+        Ok(Job {
+            files,
+            flags,
+            guards,
+        })
     }
 }
 
@@ -174,20 +171,25 @@ struct Opening {
     resume: bool,
     /// Whether something was lent.
     lent: bool,
+    /// Whether the script is made one command: an error that skips a command then skips all that
+    /// is left of it. See [`guards`].
+    grouped: bool,
 }
 
 impl Opening {
-    /// The script as one group: an error that skips a command then skips all that is left of it.
-    fn group(&self, script: &[u8]) -> Vec<u8> {
-        let grouped = commands(script) <= GROUPED;
-        let mut text = if grouped { b"{ ".to_vec() } else { Vec::new() };
+    fn before(&self, script: &[u8]) -> Vec<u8> {
+        let mut text = if self.grouped {
+            b"{ ".to_vec()
+        } else {
+            Vec::new()
+        };
         if self.lent {
             text.extend_from_slice(REFUSAL);
         }
         if self.resume {
             text.extend_from_slice(b"\\builtin eval \"$__outlast_resume\"; ");
         }
-        if grouped {
+        if self.grouped {
             return close(text, script);
         }
         text.extend_from_slice(script);
@@ -197,6 +199,16 @@ impl Opening {
 
 /// What could not be lent ends the invocation.
 const REFUSAL: &[u8] = b"[[ -z $__outlast_refused ]] || { \\builtin printf %s \"$__outlast_refused\" >&2; \\builtin return 1; }; ";
+
+fn sets_extglob(script: &[u8]) -> bool {
+    contains(script, b"extglob")
+}
+
+/// Whether it uses `trap` in a way that the driver's own can stand in for.
+fn sets_traps(script: &[u8]) -> bool {
+    let beyond: [&[u8]; 4] = [b"DEBUG", b"debug", b"RETURN", b"functrace"];
+    contains(script, b"trap") && !beyond.iter().any(|word| contains(script, word))
+}
 
 /// Commands of a group at most, roughly: bash walks through them by recursion, and 8 MiB of stack
 /// are used up by some 30 000. In a longer script an expansion error skips one command only.

@@ -23,6 +23,9 @@ pub(super) struct Job {
     pub(super) files: Vec<(String, Vec<u8>)>,
     /// Letters for the driver, sent after the number.
     pub(super) flags: &'static str,
+    /// Whether it may leave something that all later ones have to be guarded against: for them
+    /// `resume` is set.
+    pub(super) guards: bool,
 }
 
 /// A kind of shell. Its driver speaks the same lines on the same FIFOs as all others:

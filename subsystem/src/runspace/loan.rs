@@ -12,10 +12,12 @@ pub(super) fn reception(number: u64, environment: &Environment) -> Result<Job, S
         true => Job {
             files: Vec::new(),
             flags: "",
+            guards: false,
         },
         false => Job {
             files: vec![(format!("{number}.args"), lent)],
             flags: "a",
+            guards: false,
         },
     })
 }

@@ -13,6 +13,7 @@ mod engine;
 mod error;
 mod fence;
 mod fifo;
+mod guard;
 mod invocation;
 mod loan;
 mod prompt;
@@ -91,6 +92,8 @@ pub struct Runspace {
     ending: Option<Event>,
     /// Whether the driver wants something set again at the start of the next script.
     resume: bool,
+    /// Whether an earlier script has left something that makes a difference to later ones.
+    guarded: bool,
     events: VecDeque<Event>,
     exited: bool,
 }
@@ -124,6 +127,7 @@ impl Runspace {
             on_terminal: false,
             ending: None,
             resume: false,
+            guarded: false,
             events: VecDeque::new(),
             exited: false,
         };
@@ -217,7 +221,7 @@ impl Runspace {
         Ok(())
     }
 
-    fn job(&self, start: &StartSpec) -> Result<Job, StartError> {
+    fn job(&mut self, start: &StartSpec) -> Result<Job, StartError> {
         if let Some(number) = self.running() {
             return Err(StartError::Busy(number));
         }
@@ -227,7 +231,10 @@ impl Runspace {
         if !self.is_free() {
             return Err(StartError::Visited);
         }
-        self.engine.job(&self.directory, start, self.resume)
+        let resume = self.resume || self.guarded;
+        let job = self.engine.job(&self.directory, start, resume)?;
+        self.guarded |= job.guards;
+        Ok(job)
     }
 
     fn begin(

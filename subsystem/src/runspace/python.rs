@@ -83,7 +83,11 @@ impl Engine for Python {
             }
         }
         files.push((format!("{}.args", start.number), order.literal()?));
-        Ok(Job { files, flags: "a" })
+        Ok(Job {
+            files,
+            flags: "a",
+            guards: false,
+        })
     }
 
     fn reception(&self, number: u64, environment: &Environment) -> Result<Job, StartError> {
@@ -94,6 +98,7 @@ impl Engine for Python {
         Ok(Job {
             files: vec![(format!("{number}.args"), order.literal()?)],
             flags: "a",
+            guards: false,
         })
     }
 }

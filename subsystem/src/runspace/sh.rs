@@ -99,6 +99,7 @@ impl Engine for Sh {
         Ok(Job {
             files,
             flags: lent.flags,
+            guards: false,
         })
     }
 }

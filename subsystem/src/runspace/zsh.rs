@@ -95,7 +95,11 @@ impl Engine for Zsh {
         if !settings.is_empty() {
             files.push((format!("{}.args", start.number), settings));
         }
-        Ok(Job { files, flags })
+        Ok(Job {
+            files,
+            flags,
+            guards: false,
+        })
     }
 }
 

@@ -248,7 +248,10 @@ fn refusals() -> Vec<Case> {
         case(
             "a syntax error is status 2",
             [
-                run("echo a\necho )\n").code(2).err_has(&["syntax error"]),
+                run("echo a\necho )\n")
+                    .out("a\n")
+                    .code(2)
+                    .err_has(&["syntax error"]),
                 run("if").code(2).any_err(),
                 run("echo 'open").code(2).any_err(),
                 run("echo ok").out("ok\n"),

@@ -55,6 +55,7 @@ pub(crate) fn cases() -> Vec<Case> {
             "a syntax error names the line",
             [
                 run("echo a\necho )\n")
+                    .out("a\n")
                     .code(2)
                     .err_has(&["line 2: syntax error"]),
                 file("deploy.sh", "true\ntrue\nfi\n", &[])
