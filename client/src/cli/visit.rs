@@ -67,6 +67,8 @@ pub(super) struct Visit {
     /// The last record taken in, and the last that was written out.
     seen: Option<Seq>,
     consumed: Option<Seq>,
+    /// Whether the host was heard to have it.
+    accepted: bool,
     /// Whether the visit has begun.
     begun: bool,
     outcome: Option<Outcome>,
@@ -99,6 +101,7 @@ impl Visit {
             out: Vec::new(),
             seen: None,
             consumed: None,
+            accepted: false,
             begun,
             outcome: None,
             leaving: None,

@@ -224,12 +224,25 @@ impl<'a> Screen<'a> {
                 caller.send(&Told::from(record).into(), body);
             }
             Heard::CaughtUp { next, active, last } => {
+                self.note_turn(caller);
                 self.lost |= last && self.completed.is_none();
                 // Its input is closed a moment before its end is recorded. With nothing active
                 // all there is was shown, and how it ended was not: that is not kept any more.
                 self.lost |= self.closed && active == 0 && self.completed.is_none();
                 caller.send(&CaughtUp { next }.into(), Bytes::new());
             }
+        }
+    }
+
+    /// A visit may have begun while the link was down, and what was recorded of it be further back
+    /// than the reader begins.
+    fn note_turn(&mut self, caller: &mut Caller) {
+        let invocation = self.request.invocation;
+        let runs = self.held.info().running == Some(invocation);
+        if self.visitor.is_some() && runs && !self.started {
+            self.started = true;
+            let ahead = 0;
+            caller.send(&Accepted { invocation, ahead }.into(), Bytes::new());
         }
     }
 

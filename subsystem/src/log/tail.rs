@@ -75,11 +75,13 @@ impl Tail {
         Some(self.entry(seq)?.position())
     }
 
-    /// Where the last `bytes` of output begin, in whole records.
+    /// Where the last `bytes` of output begin, in whole records; those without output which stand
+    /// there are part of it.
     pub(super) fn back(&self, bytes: u64) -> Position {
         let wanted = self.end.offset.saturating_sub(bytes);
         let first = self.entries.partition_point(|entry| {
-            entry.offset.saturating_add(entry.record.bytes.len() as u64) <= wanted
+            let end = entry.offset.saturating_add(entry.record.bytes.len() as u64);
+            entry.offset < wanted && end <= wanted
         });
         self.entries.get(first).map_or(self.end, Entry::position)
     }
@@ -118,5 +120,30 @@ impl Entry {
 
     fn cost(&self) -> usize {
         size_of::<Self>() + self.record.bytes.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use outlast_protocol::record::RecordKind;
+
+    use super::*;
+
+    #[test]
+    fn what_stands_right_before_the_output_is_part_of_it() {
+        let mut tail = Tail::new(Position::START);
+        for (bytes, seq) in ["", "", "abc", "", "de", ""].into_iter().zip(1..) {
+            tail.push(Record {
+                seq: Seq(seq),
+                time_ms: 0,
+                invocation: None,
+                kind: RecordKind::Started,
+                bytes: Bytes::from_static(bytes.as_bytes()),
+            });
+        }
+        for (bytes, first) in [(0, 6), (1, 5), (2, 4), (3, 3), (5, 1), (9, 1)] {
+            assert_eq!(tail.back(bytes).seq, Seq(first), "the last {bytes} bytes");
+        }
     }
 }

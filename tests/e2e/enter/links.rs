@@ -33,6 +33,39 @@ fn what_is_typed_while_the_link_is_down_is_typed_once() {
     stage.strike(vec![]);
 }
 
+/// What was shown until the link is back may be more than is asked for then.
+#[test]
+fn a_visit_begins_although_its_begin_was_missed() {
+    for flood in ["echo few", "seq 1 200000"] {
+        let stage = set(&["job"]);
+        let (first, second, ready) = (Gate::new(), Gate::new(), Gate::new());
+        let script = format!(
+            "(read x <{}; ({flood}; echo shown) >/dev/tty; echo ready >{}) & read x <{}; echo x=$x",
+            second.word(),
+            ready.word(),
+            first.word()
+        );
+        let running = stage.invoke("job", &script);
+        let visit = stage.machine.on_pty(&["enter", "job"]);
+        visit.expect("waiting for what runs in session job");
+        stage.proxy.refuse();
+        stage.proxy.cut();
+        visit.expect("server: lost: ");
+        running.wait_stderr("interrupted");
+        first.open();
+        second.open();
+        ready.wait();
+        stage.proxy.resume();
+        running.wait().success().stdout_is("x=go\n");
+        visit.expect("shown").send("\r");
+        at_prompt(&visit);
+        visit.send("echo he''re\r");
+        shows(&visit, "here");
+        leave(visit, "job");
+        stage.strike(vec![]);
+    }
+}
+
 #[test]
 fn a_visit_outlives_the_background_process() {
     let stage = set(&["job"]);

@@ -26,7 +26,13 @@ impl Visit {
                 self.out.extend(drawn);
             }
             ToCli::StdinTaken(taken) => self.keystrokes.taken(taken.offset, taken.closed),
-            ToCli::Accepted(accepted) if accepted.ahead > 0 && !self.broken => {
+            ToCli::Accepted(accepted) if accepted.ahead == 0 => {
+                // Said once more it means that it began while nobody here heard of it.
+                self.begun |= self.accepted || self.broken;
+                self.accepted = true;
+            }
+            ToCli::Accepted(_) if !self.accepted => {
+                self.accepted = true;
                 self.client.output.note(&format!(
                     "{computer}: waiting for what runs in session {} (Ctrl-C gives up)",
                     self.session.name
