@@ -11,6 +11,7 @@ use crate::faults::Calm;
 use crate::job::Job;
 use crate::plan::{Act, MACHINES, Meanwhile, Moment, SessionPlan};
 use crate::stage::{SERVER, Stage};
+use crate::visiting::Typed;
 
 /// How sure it is that a job was submitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,7 @@ pub(crate) struct Actor<'a> {
     pub(crate) known: [bool; MACHINES],
     pub(crate) submissions: Vec<Submission>,
     pub(crate) deliveries: Vec<Delivery>,
+    pub(crate) typed: Vec<Typed>,
 }
 
 impl<'a> Actor<'a> {
@@ -66,6 +68,7 @@ impl<'a> Actor<'a> {
             known,
             submissions: Vec::new(),
             deliveries: Vec::new(),
+            typed: Vec::new(),
         }
     }
 
@@ -81,6 +84,7 @@ impl<'a> Actor<'a> {
                 Act::Receive { follow, meanwhile } => self.receive(*follow, *meanwhile),
                 Act::Cancelled { job, moment } => self.cancelled(job, *moment),
                 Act::Move { steal } => self.change_machine(*steal),
+                Act::Visit(visit) => self.visit(visit),
                 Act::Disconnect => self.leave(),
             };
             done.map_err(|why| {
@@ -298,7 +302,7 @@ impl<'a> Actor<'a> {
     }
 
     /// The other machine takes the session.
-    fn change_machine(&mut self, steal: bool) -> Result<(), String> {
+    pub(crate) fn change_machine(&mut self, steal: bool) -> Result<(), String> {
         let other = (self.holder + 1) % MACHINES;
         if !steal {
             self.leave()?;

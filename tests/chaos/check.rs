@@ -44,6 +44,7 @@ pub(crate) fn session(actor: &Actor<'_>, calm: &Calm, counts: &Counts) -> Result
         return Err(format!("the log has output of {label}, which never ran"));
     }
     check_sum(actor, &log, &ledger)?;
+    actor.check_typed()?;
     counts.add("gaps", log.gaps.len() as u64);
     for delivery in &actor.deliveries {
         check_raw(delivery, actor, &by_label)?;

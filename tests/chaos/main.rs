@@ -24,6 +24,7 @@ mod plan;
 mod random;
 mod round;
 mod stage;
+mod visiting;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};

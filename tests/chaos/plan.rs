@@ -60,8 +60,21 @@ pub(crate) enum Act {
     Cancelled { job: Job, moment: Moment },
     /// The other machine takes the session, by force or by agreement.
     Move { steal: bool },
+    /// Somebody is inside and types.
+    Visit(Visit),
     /// Let go, and taken again by whatever comes next.
     Disconnect,
+}
+
+/// Lines that are typed into a session's own shell, one after the other.
+#[derive(Clone, Debug)]
+pub(crate) struct Visit {
+    pub(crate) label: String,
+    pub(crate) lines: usize,
+    /// After so many of them are typed, and a pause.
+    pub(crate) meanwhile: Option<(usize, Duration, Meanwhile)>,
+    /// The keys that leave.
+    pub(crate) farewell: &'static str,
 }
 
 /// When the command line has printed so much, or after so long.
@@ -211,20 +224,21 @@ impl SessionPlan {
         match random.within(0, 99) {
             0..40 => self.foreground(label, random),
             40..58 => Act::Detached(emitting(label, random)),
-            58..74 => Act::Receive {
+            58..71 => Act::Receive {
                 follow: random.chance(60),
                 meanwhile: self.meanwhile(random, false),
             },
-            74..84 => Act::Cancelled {
+            71..80 => Act::Cancelled {
                 job: Job::new(label, Kind::Endless, random),
                 moment: Moment {
                     bytes: usize::from(random.chance(70)),
                     at_most: millis(random, 0, 6000),
                 },
             },
-            84..94 if !self.local => Act::Move {
+            80..87 if !self.local => Act::Move {
                 steal: random.chance(60),
             },
+            87..97 => self.visit(label, random),
             _ => Act::Disconnect,
         }
     }
@@ -250,6 +264,24 @@ impl SessionPlan {
             raw: random.chance(50),
             meanwhile: self.meanwhile(random, true),
         }
+    }
+
+    fn visit(&self, label: String, random: &mut Random) -> Act {
+        let lines = random.within(1, 6) as usize;
+        let what = match random.within(0, 9) {
+            0..=2 => Some(Meanwhile::Kill),
+            3 | 4 => Some(Meanwhile::Freeze(millis(random, 50, 3000))),
+            5 if !self.local => Some(Meanwhile::Steal),
+            _ => None,
+        };
+        let typed = random.within(1, lines as u64) as usize;
+        let pause = millis(random, 0, 300);
+        Act::Visit(Visit {
+            label,
+            lines,
+            meanwhile: what.map(|what| (typed, pause, what)),
+            farewell: ["\x1cd", "~."][random.index(2)],
+        })
     }
 
     fn meanwhile(&self, random: &mut Random, may_steal: bool) -> Option<(Moment, Meanwhile)> {

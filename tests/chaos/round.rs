@@ -15,6 +15,7 @@ use crate::stage::{
     Machine, SERVER, Stage, calmly, descriptors, json, local_hosts, muxes, nothing_left,
     peak_memory_kib, words_of,
 };
+use crate::visiting::PROMPT;
 use crate::{check, doom, evidence};
 
 /// What a mux may have open beyond what it had when its sessions were made: connections that are
@@ -70,6 +71,8 @@ fn new_session(stage: &Stage, plan: &SessionPlan) -> Result<(String, String), St
         &["new", host, "-n", &plan.name, "--output", "json"],
     )?;
     let made = json(&made)?;
+    let prompt = format!("PS1='{PROMPT}'");
+    calmly(machine, &["invoke", "-q", "-n", "-s", &plan.name, &prompt])?;
     let text = |name: &str| {
         let text = made.first().and_then(|session| session[name].as_str());
         text.map(str::to_owned)

@@ -59,6 +59,11 @@ impl Stage {
         self.directory.path().join(format!("{session}.ledger"))
     }
 
+    /// Where the lines typed into a session sign that they ran.
+    pub(crate) fn visitors_book(&self, session: &str) -> PathBuf {
+        self.directory.path().join(format!("{session}.typed"))
+    }
+
     /// Where a machine keeps sessions of its own, without SSH.
     pub(crate) fn local_sessions(&self, machine: usize) -> PathBuf {
         self.machines[machine]

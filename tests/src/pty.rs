@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::event::PollFlags;
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
@@ -16,6 +16,7 @@ use crate::deadline::Deadline;
 use crate::failure::show_if_failing;
 use crate::output::Output;
 use crate::own_session::on_controlling_terminal;
+use crate::process;
 use crate::running::shown;
 use crate::screen::{Emulator, Seen, private_modes};
 use crate::transcript::Transcript;
@@ -156,13 +157,27 @@ impl OnPty {
         self.ended()
     }
 
+    pub fn signal(&self, signal: Signal) -> &Self {
+        process::send(self.pid(), signal);
+        self
+    }
+
+    /// Waits for the program's end; says whether it came in time.
+    #[must_use]
+    pub fn end_by(&self, deadline: Deadline) -> bool {
+        let pidfd = pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty());
+        deadline.poll(pidfd.expect("our child is still ours"), PollFlags::IN)
+    }
+
     /// Waits for the program's end; its terminal stays.
     #[track_caller]
     pub fn ended(&mut self) -> Output {
         let deadline = Deadline::usual();
-        let pidfd = pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty());
-        let ended = deadline.poll(pidfd.expect("our child is still ours"), PollFlags::IN);
-        assert!(ended, "`{}` has not ended in time", self.command);
+        assert!(
+            self.end_by(deadline),
+            "`{}` has not ended in time",
+            self.command
+        );
         self.finished = true;
         let status = self.child.wait().expect("our child is still ours");
         let stdout = self.screen.wait_end(deadline);

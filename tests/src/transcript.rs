@@ -134,6 +134,25 @@ impl Transcript {
         }
     }
 
+    /// Waits until the text has come, wherever, or the stream has ended, or it is too late; says
+    /// whether it has come.
+    pub fn has_by(&self, wanted: &str, deadline: Deadline) -> bool {
+        let mut looked = 0;
+        let mut state = self.lock();
+        loop {
+            let mut windows = state.bytes[looked..].windows(wanted.len());
+            if windows.any(|part| part == wanted.as_bytes()) {
+                return true;
+            }
+            looked = (state.bytes.len() + 1).saturating_sub(wanted.len());
+            if state.ended || deadline.has_passed() {
+                return false;
+            }
+            let changed = self.0.changed.wait_timeout(state, deadline.remaining());
+            state = changed.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
     /// Waits for the end of the stream and returns all of it.
     pub fn wait_end(&self, deadline: Deadline) -> Vec<u8> {
         let mut state = self.lock();
