@@ -206,8 +206,12 @@ fn no_question_is_asked_again() {
             && seen.last().contains("^[[8;")
     });
     pane.terminal.send("\r");
+    // Shown as they were typed, and by the program.
     pane.terminal
-        .expect_screen("an empty line", |seen| seen.cursor.1 == 0);
+        .expect_screen("the answers twice and an empty line", |seen| {
+            let answers = seen.lines.iter().filter(|line| line.contains("^[[0n"));
+            answers.count() == 2 && seen.cursor.1 == 0
+        });
     let before = pane.look();
     pane.leave();
     let pane = Pane::visiting(machine);
