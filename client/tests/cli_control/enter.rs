@@ -230,7 +230,8 @@ fn what_does_not_fit_while_the_link_is_lost_is_reported() {
     assert!(kept >= 1024 * 1024, "{kept}");
     visit.outlast.expect("\x07");
     visit.line.say(Resumed);
-    visit.shows("bytes typed meanwhile were dropped]");
+    // The last of the keys may be read only now, which takes it from the screen again.
+    visit.outlast.expect("bytes typed meanwhile were dropped]");
     visit.line.say(StdinTaken {
         offset: kept as u64,
         closed: false,
