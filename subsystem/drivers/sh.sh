@@ -114,7 +114,7 @@ __outlast_killed() {
 }
 
 # The host has work while the prompt of a visit is shown. The line that is being typed stays in
-# the terminal, which has not handed it out yet.
+# the terminal, which has not handed it out yet, and on the screen, behind its prompt.
 __outlast_recalled() { [ -z "$__outlast_reading" ] || __outlast_reading=recalled; }
 
 # As with any shell that people sit at. It comes right behind a hang-up, whose EXIT trap it must
@@ -196,7 +196,9 @@ __outlast_wait() {
   __outlast_start=$__outlast_path.sh
   case $__outlast_flags in *i*) __outlast_in=$__outlast_path.in ;; esac
   case $__outlast_flags in *a*) command . "$__outlast_path.args" ;; esac
-  case $__outlast_flags in *T*) __outlast_in=/dev/tty __outlast_out=/dev/tty __outlast_err=/dev/tty ;; esac
+  case $__outlast_flags in
+    *T*) __outlast_in=/dev/tty __outlast_out=/dev/tty __outlast_err=/dev/tty __outlast_standing= ;;
+  esac
   case $__outlast_flags in *v*) __outlast_show_prompt ;; esac
 }
 
@@ -242,7 +244,8 @@ __outlast_call() {
 __outlast_status_is() { return "$1"; }
 
 # One prompt of a visit, in line mode: the terminal edits the line. Leaves in __outlast_text
-# what is to be run.
+# what is to be run. A prompt that stands there since an earlier visit is not shown again, unless a
+# command has had the terminal in between.
 __outlast_show_prompt() {
   if [ -z "$__outlast_visiting" ]; then
     __outlast_visiting=$__outlast_number
@@ -257,7 +260,8 @@ __outlast_show_prompt() {
     # A key may come as soon as the prompt is there, and a signal does not end a read that has
     # not begun.
     line= plain=1 __outlast_reading=1
-    __outlast_print_prompt "$prompt"
+    [ -n "$__outlast_standing" ] || __outlast_print_prompt "$prompt"
+    __outlast_standing=
     case $__outlast_reading in
       1)
         IFS= command read -r line
@@ -269,7 +273,8 @@ __outlast_show_prompt() {
         command printf '\n' 1<>/dev/tty
         continue ;;
       recalled)
-        __outlast_reading= __outlast_kept=$__outlast_text __outlast_text="__outlast_status_is $__outlast_last"
+        __outlast_reading= __outlast_standing=1
+        __outlast_kept=$__outlast_text __outlast_text="__outlast_status_is $__outlast_last"
         return 0 ;;
     esac
     __outlast_reading=
@@ -341,7 +346,7 @@ if __outlast_can_rescue; then
     if [ -z "$__outlast_is_ash" ]; then command exit "$__outlast_exit"; fi
     __outlast_is_hosted || break
     IFS= command read -r __outlast_running <"$__outlast_dir/number"
-    __outlast_latest=$__outlast_running
+    __outlast_latest=$__outlast_running __outlast_standing=
   done
 fi
 eval "$__outlast_farewell"'
@@ -349,7 +354,7 @@ eval "$__outlast_farewell"'
 # Of the two, only busybox ash has this.
 if command eval '[[ a = a ]]' 2>/dev/null; then __outlast_is_ash=1; else __outlast_is_ash=; fi
 __outlast_pid=$$ __outlast_latest=0 __outlast_running= __outlast_exit= __outlast_broken= __outlast_was= __outlast_resume=
-__outlast_farewell= __outlast_opened= __outlast_visiting= __outlast_inside= __outlast_reading= __outlast_count=0
+__outlast_farewell= __outlast_opened= __outlast_visiting= __outlast_inside= __outlast_reading= __outlast_standing= __outlast_count=0
 __outlast_lent= __outlast_refused= __outlast_loans=0 __outlast_last=0 __outlast_text= __outlast_kept= __outlast_flags= __outlast_number=0
 __outlast_set_traps
 command trap __outlast_pressed INT

@@ -19,9 +19,6 @@ struct Shell {
     show: &'static str,
     /// Typed; the first part of it before leaving.
     half: [&'static str; 2],
-    /// What stands behind that part at the next visit: in line mode a prompt, for the line itself is
-    /// the terminal's affair.
-    behind: &'static str,
     /// Ends the visit with 7, a variable set before.
     exit: &'static str,
     /// Writes the shell's process number to a gate.
@@ -37,7 +34,6 @@ const POSIX: Shell = Shell {
     set: "from=script",
     show: "echo \"from $from\"",
     half: ["echo he", "re and \"$from\""],
-    behind: "here>",
     exit: "from=exit; exit 7",
     pid: "echo $$ >GATE",
     deaf: "sh -c 'trap \"\" INT QUIT TSTP TERM HUP; echo de\"\"af; read -r _ <GATE'",
@@ -46,12 +42,10 @@ const POSIX: Shell = Shell {
 const SHELLS: [Shell; 5] = [
     Shell {
         configuration: "bash",
-        behind: "",
         ..POSIX
     },
     Shell {
         configuration: "zsh",
-        behind: "",
         ..POSIX
     },
     POSIX,
@@ -65,7 +59,6 @@ const SHELLS: [Shell; 5] = [
         set: "origin = 'script'",
         show: "print('from', origin)",
         half: ["print('he' 're a", "nd', origin)"],
-        behind: "",
         exit: "origin = 'exit'; sys.exit(7)",
         pid: "print(os.getpid(), file=open('GATE', 'w'))",
         deaf: "os.system('''sh -c 'trap \"\" INT QUIT TSTP TERM HUP; echo de\"\"af; read -r _ <GATE' ''') and None",
@@ -127,8 +120,7 @@ fn shares_its_state(shell: &Shell) {
     leave(visit, "job");
     assert_eq!(shell.invoke(&stage, shell.show), "from visit\n");
     let visit = stage.machine.on_pty(&["enter", "job"]);
-    let again = format!("{half}{}", shell.behind);
-    visit.expect_lines("half a line again", |lines| last(lines) == again);
+    visit.expect_lines("half a line again", |lines| last(lines) == half);
     visit.send(&format!("{}\r", shell.half[1]));
     says(&visit, "here and visit");
     leave(visit, "job");

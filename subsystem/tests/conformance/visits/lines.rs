@@ -1,6 +1,7 @@
 //! The line that is being typed.
 
 use outlast_protocol::outcome::ExitStatus::Code;
+use outlast_subsystem::runspace::Command;
 
 use super::super::column::{Column, Language};
 use super::super::runspace::Home;
@@ -20,15 +21,51 @@ pub(super) async fn a_half_typed_line_survives_an_invocation(column: Column) -> 
         it.sees(column.says("echo half", "print('half', ")).await;
     }
     it.types(column.says(" $x\r", "x)\r")).await;
-    it.sees("half between\r\n").await;
+    let shown = it.sees("half between\r\n").await;
+    if column.edits_lines().is_err() {
+        assert_eq!(shown, " $x\r\n", "the prompt stands there already");
+    }
     it.prompt().await;
     it.away().await;
     // There is nothing to come back a second time.
     it.visit();
+    if column.edits_lines().is_ok() {
+        it.prompt().await;
+    }
+    let once = column.says("echo only\"\"once", "print('only' 'once')");
+    it.types(&format!("{once}\r")).await;
+    if column.edits_lines().is_err() {
+        let shown = it.sees("onlyonce\r\n").await;
+        assert_eq!(shown, format!("{once}\r\n"));
+    } else {
+        it.sees_line("onlyonce").await;
+    }
     it.prompt().await;
-    it.types(column.says("echo only\"\"once\r", "print('only' 'once')\r"))
-        .await;
-    it.sees_line("onlyonce").await;
+    it.bench.close().await;
+    Ok(())
+}
+
+/// What has had the terminal may have left anything behind the prompt that stood there.
+pub(super) async fn a_prompt_is_shown_behind_a_command_on_the_terminal(column: Column) -> Played {
+    let mut it = visitor(column).await;
+    it.visit();
+    it.prompt().await;
+    let half = column.says("echo ha", "print('ha");
+    it.types(half).await;
+    it.sees(half).await;
+    it.away().await;
+    let script = column.says("echo in between", "print('in between')");
+    let spec = it.spec(Command::Script(script.into()));
+    it.bench.runspace.start_on_terminal(&spec).unwrap();
+    it.bench.completion().await.unwrap();
+    it.visit();
+    it.prompt().await;
+    if column.edits_lines().is_ok() {
+        it.sees(half).await;
+    }
+    it.types(column.says("lf\r", "lf')\r")).await;
+    it.sees("half\r\n").await;
+    it.prompt().await;
     it.bench.close().await;
     Ok(())
 }

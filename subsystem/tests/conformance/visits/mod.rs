@@ -42,6 +42,7 @@ macro_rules! columns {
                 at_prompt::what_throws_a_command_out_stays_inside,
                 at_prompt::nothing_of_the_driver_shows_not_even_with_a_trace,
                 lines::a_half_typed_line_survives_an_invocation,
+                lines::a_prompt_is_shown_behind_a_command_on_the_terminal,
                 lines::a_half_typed_line_has_its_cursor_where_it_was,
                 lines::half_of_a_command_of_many_lines_survives_an_invocation,
                 lines::control_d_leaves_from_an_empty_line,
