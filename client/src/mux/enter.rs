@@ -130,7 +130,7 @@ impl<'a> Screen<'a> {
             Some((seq, _)) => From::Seq(seq.next()),
         };
         // A reader first: the begin of the visit is to be seen.
-        let reader = held.open_terminal(from);
+        let reader = held.open_terminal(from, request.invocation);
         let visitor = (request.mode != AttachMode::ReadOnly).then(|| {
             let offset = request.resume.map_or(0, |(_, offset)| offset);
             let (feeding, inputs) = held.feed(request.invocation, offset);

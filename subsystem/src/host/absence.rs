@@ -1,6 +1,7 @@
 //! A visitor who is not there: how long the visit stands all the same.
 //!
-//! The visitor is there as long as the writing attachment, of the same client, reads the terminal.
+//! The visitor is there as long as the writing attachment, of the same client, reads the terminal
+//! for this visit: the next visit of a client whose mux and command line are both lost is another.
 //! Whoever lost a mux comes back with the next one, but perhaps behind somebody else who lost the
 //! same one: so a client that holds the session again has a moment to bring its visitor along.
 //! Another client has not: while that holds the session, the visitor cannot come back.

@@ -355,12 +355,20 @@ impl Core {
     }
 
     /// Who holds the session, and whether that is the client of a visitor who is there: reads the
-    /// terminal over the writing attachment.
+    /// terminal for this visit over the writing attachment.
     fn attendance(&self, visitor: Option<ClientId>) -> (Option<ClientId>, bool) {
         let holder = self.holding.holder().map(|holder| holder.client);
-        let writer = self.holding.writer();
-        let reads = writer.is_some_and(|lease| self.terminal.is_read_by(lease));
+        let visit = self.invocations.running();
+        let reads = visit
+            .zip(self.holding.writer())
+            .is_some_and(|(visit, lease)| self.terminal.is_read_for(visit, lease));
         (holder, reads && (visitor.is_none() || visitor == holder))
+    }
+
+    /// Whether there is a visitor, and is there.
+    pub(super) fn is_attended(&self) -> bool {
+        let visitor = self.invocations.visitor();
+        visitor.is_some_and(|visitor| self.attendance(visitor).1)
     }
 
     /// Looks whether there is a visitor, and is there; if not, how long the visit stands.
@@ -369,7 +377,9 @@ impl Core {
             return self.absence.ends();
         };
         match self.attendance(visitor) {
-            (_, true) | (None, _) => self.absence.ends(),
+            (_, true) => self.absence.ends(),
+            // Whoever let go of the session has said how long that is waited for.
+            (None, _) => {}
             (holder, false) => {
                 let now = self.surroundings.boot_time();
                 self.absence.lasts(holder == visitor, now);
@@ -457,6 +467,10 @@ impl Core {
     /// The link of that lease is gone.
     pub(super) fn detach(&mut self, lease: Lease) {
         let was_attached = self.holding.is_attached(lease);
+        if self.holding.may_write(lease) {
+            // There is no telling when the visitor's client will be back.
+            self.absence.ends();
+        }
         let free = self.holding.detach(lease);
         self.note_visitor();
         self.agents.fence(self.holding.writer());

@@ -58,11 +58,6 @@ impl Progress {
         self.readers.insert(reader, foreground);
     }
 
-    /// Whether a reader belongs to that attachment.
-    pub(super) fn is_of(&self, lease: Lease) -> bool {
-        self.readers.keys().any(|(of, _)| *of == lease)
-    }
-
     /// A reader is gone.
     pub(super) fn closed(&mut self, reader: (Lease, ReaderId)) {
         self.readers.remove(&reader);

@@ -101,6 +101,13 @@ impl Reader {
             .map(|(invocation, seq)| (*invocation, *seq))
     }
 
+    /// The visit that it reads the terminal for, if it says so: it skips nothing of that.
+    pub(super) fn visit(&self) -> Option<InvocationId> {
+        let mut named = self.skipped();
+        let visit = named.find(|(_, received)| *received == Seq(0));
+        visit.map(|(visit, _)| visit)
+    }
+
     /// The last record before where it began, or that the client consumed.
     pub(super) fn consumed(&self) -> Seq {
         Seq(self.consumed.seq.0.saturating_sub(1))

@@ -3,6 +3,7 @@
 //! It is a log of its own, in memory: what the screen showed is not output to be received, and
 //! hours of a screen that changes must not push out what was.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,6 +24,8 @@ const VISITORS: InvocationId = InvocationId(uuid::Uuid::nil());
 pub(super) struct Terminal {
     log: Log,
     readers: Progress,
+    /// For which visit each reads, where it says so.
+    visits: BTreeMap<(Lease, ReaderId), Option<InvocationId>>,
 }
 
 impl Terminal {
@@ -35,6 +38,7 @@ impl Terminal {
         Self {
             log: Log::in_memory(policy),
             readers: Progress::default(),
+            visits: BTreeMap::new(),
         }
     }
 
@@ -61,9 +65,16 @@ impl Terminal {
         self.log.flush();
     }
 
-    /// A reader that may write has come.
-    pub(super) fn opened(&mut self, reader: (Lease, ReaderId), consumed: Seq, now: Duration) {
+    /// A reader that may write has come, for that visit if it says so.
+    pub(super) fn opened(
+        &mut self,
+        reader: (Lease, ReaderId),
+        visit: Option<InvocationId>,
+        consumed: Seq,
+        now: Duration,
+    ) {
         self.readers.opened(reader, VISITORS, consumed, now);
+        self.visits.insert(reader, visit);
     }
 
     /// It has consumed everything up to `seq`.
@@ -74,11 +85,14 @@ impl Terminal {
     /// It is gone.
     pub(super) fn closed(&mut self, reader: (Lease, ReaderId)) {
         self.readers.closed(reader);
+        self.visits.remove(&reader);
     }
 
-    /// Whether that attachment reads it.
-    pub(super) fn is_read_by(&self, lease: Lease) -> bool {
-        self.readers.is_of(lease)
+    /// Whether that attachment reads it for the visit. Older clients do not say for which they
+    /// read: that may be any.
+    pub(super) fn is_read_for(&self, visit: InvocationId, lease: Lease) -> bool {
+        let mut readers = self.visits.iter();
+        readers.any(|((of, _), read_for)| *of == lease && read_for.is_none_or(|it| it == visit))
     }
 
     /// How long the terminal must wait for its visitor.
@@ -99,8 +113,7 @@ mod tests {
         let mut terminal = Terminal::new();
         let (reader, s) = ((Lease(1), ReaderId(1)), Duration::from_secs);
         terminal.said(0, None, Bytes::from(vec![b'x'; 40_000]));
-        terminal.opened(reader, Seq(1), s(10));
-        assert!(terminal.is_read_by(Lease(1)) && !terminal.is_read_by(Lease(2)));
+        terminal.opened(reader, None, Seq(1), s(10));
         for _ in 0..6 {
             terminal.said(0, None, Bytes::from(vec![b'x'; 40_000]));
         }
@@ -110,8 +123,20 @@ mod tests {
         assert_eq!(terminal.wait(s(12)), Wait::No, "it stands still");
         terminal.moved(reader, Seq(3), s(13));
         assert_eq!(terminal.wait(s(13)), Wait::No, "it has less to read");
-        terminal.closed(reader);
-        assert!(!terminal.is_read_by(Lease(1)));
+    }
+
+    #[test]
+    fn who_reads_for_another_visit_is_no_visitor_of_this_one() {
+        let mut terminal = Terminal::new();
+        let [mine, other] = [1, 2].map(|number| InvocationId(uuid::Uuid::from_u128(number)));
+        let (named, unnamed) = ((Lease(1), ReaderId(1)), (Lease(2), ReaderId(1)));
+        terminal.opened(named, Some(other), Seq(1), Duration::ZERO);
+        assert!(!terminal.is_read_for(mine, Lease(1)) && terminal.is_read_for(other, Lease(1)));
+        assert!(!terminal.is_read_for(other, Lease(2)));
+        terminal.opened(unnamed, None, Seq(1), Duration::ZERO);
+        assert!(terminal.is_read_for(mine, Lease(2)) && terminal.is_read_for(other, Lease(2)));
+        terminal.closed(unnamed);
+        assert!(!terminal.is_read_for(mine, Lease(2)));
     }
 
     #[test]

@@ -103,6 +103,28 @@ fn a_command_that_waits_does_not_end_a_visit_whose_background_process_is_killed(
     stage.strike(vec![]);
 }
 
+/// Nobody comes back for it: it ends when the grace of its client is over, though that client reads
+/// the terminal already, for another visit.
+#[test]
+fn a_visit_that_was_lost_whole_gives_way_to_the_next_one_of_its_client() {
+    let stage = set(&["job"]);
+    let lost = enter(&stage.machine, &["job"]);
+    lost.send("left=behind; echo ha");
+    lost.expect_lines("half a line", |lines| last(lines).ends_with("echo ha"));
+    process::send(lost.pid(), Signal::STOP);
+    process::kill9(stage.machine.mux_pid());
+    process::kill9(lost.pid());
+    let visit = stage.machine.on_pty(&["enter", "job"]);
+    visit.expect("waiting for what runs in session job");
+    visit.expect_lines("the line as it was left", |lines| {
+        last(lines).ends_with("echo ha")
+    });
+    visit.send("lf $left\r");
+    shows(&visit, "half behind");
+    leave(visit, "job");
+    stage.strike(vec![]);
+}
+
 /// What another terminal asks for meanwhile waits for the visitor, and does not put him out.
 #[test]
 fn a_visitor_comes_back_before_what_was_asked_while_the_link_was_down() {

@@ -25,6 +25,8 @@ pub enum Fault {
     CrashMux,
     /// A command line is killed.
     CrashCli,
+    /// A mux is killed with all of its command lines.
+    CrashClient,
     /// The host is killed.
     CrashHost,
     /// The computer loses power: not all that was written reached its disk.
@@ -129,6 +131,10 @@ impl World {
                     cli.kill();
                 }
             }
+            Fault::CrashClient => {
+                let user = self.random.index(self.users.len());
+                self.crash_client(user);
+            }
             Fault::CrashHost => self.crash_host(0)?,
             Fault::PowerCut => {
                 let torn = self.random.size(4096);
@@ -184,6 +190,18 @@ impl World {
             }
         }
         self.drop_channels();
+    }
+
+    /// A mux and all that talk to it die at once, and nobody is left to notice.
+    fn crash_client(&mut self, at: usize) {
+        for cli in self.clis.iter_mut().filter(|cli| cli.user == at) {
+            if !cli.is_done() && !matches!(cli.ask, crate::cli::Ask::New(_)) {
+                let disturbances = &mut self.computer.ledger.visits.disturbances;
+                *disturbances = disturbances.saturating_add(1);
+                cli.kill();
+            }
+        }
+        self.crash_mux(at);
     }
 
     fn crash_host(&mut self, torn: u64) -> Result<(), Violation> {

@@ -94,7 +94,7 @@ pub enum Script {
 }
 
 /// What can go wrong in any world.
-const FAULTS: [Fault; 15] = [
+const FAULTS: [Fault; 16] = [
     Fault::Cut,
     Fault::Cut,
     Fault::Late,
@@ -103,6 +103,7 @@ const FAULTS: [Fault; 15] = [
     Fault::KillRelay,
     Fault::CrashMux,
     Fault::CrashCli,
+    Fault::CrashClient,
     Fault::FreezeHost,
     Fault::FreezeMux,
     Fault::FreezeCli,
@@ -222,7 +223,6 @@ impl Plan {
                 mux,
                 asks,
                 frozen: Duration::ZERO,
-                visiting: Duration::ZERO,
             });
         }
         users

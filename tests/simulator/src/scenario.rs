@@ -22,6 +22,8 @@ pub enum Scenario {
     Backlog(u64),
     /// Both directions of every new link filled up before anything comes through.
     BothFull,
+    /// Visits one after the other, and a client that is lost whole at that step.
+    Visits(u64),
 }
 
 /// How a connection breaks behind every byte.
@@ -32,9 +34,10 @@ pub const CUTS: [(&str, Fault); 3] = [
 ];
 
 /// What dies at every step.
-pub const CRASHES: [(&str, Fault); 5] = [
+pub const CRASHES: [(&str, Fault); 6] = [
     ("mux", Fault::CrashMux),
     ("cli", Fault::CrashCli),
+    ("client", Fault::CrashClient),
     ("host", Fault::CrashHost),
     ("power", Fault::PowerCut),
     ("relay", Fault::KillRelay),
@@ -55,6 +58,10 @@ impl Scenario {
             },
             Self::Backlog(megabytes) => backlog(megabytes),
             Self::BothFull => both_full(),
+            Self::Visits(step) => Plan {
+                fault_at: Some((step, Fault::CrashClient)),
+                ..visits()
+            },
         }
     }
 
@@ -102,6 +109,16 @@ pub fn conversation() -> Plan {
         saves: true,
         script: Some(script),
         ..Plan::calm(1)
+    }
+}
+
+/// One visit, one that waits behind it, and one that comes when both are over or lost.
+#[must_use]
+pub fn visits() -> Plan {
+    let visit = |parallel| Script::Visit { keys: 40, parallel };
+    Plan {
+        script: Some(vec![visit(false), visit(true), visit(false)]),
+        ..conversation()
     }
 }
 
@@ -197,6 +214,7 @@ impl std::fmt::Display for Scenario {
             Self::Step(fault, step) => write!(f, "{}:step:{step}", name(&CRASHES, fault)),
             Self::Backlog(megabytes) => write!(f, "backlog:{megabytes}"),
             Self::BothFull => f.write_str("both-full"),
+            Self::Visits(step) => write!(f, "visits:{step}"),
         }
     }
 }
@@ -208,7 +226,7 @@ impl FromStr for Scenario {
         let unknown = || {
             format!(
                 "{text:?} is no scenario: try cut:down:100, late:up:20, silence:up:3, \
-                 mux:step:50, host:step:9, backlog:200, both-full"
+                 mux:step:50, host:step:9, backlog:200, both-full, visits:90"
             )
         };
         let of = |list: &[(&'static str, Fault)], name: &str| {
@@ -220,6 +238,7 @@ impl FromStr for Scenario {
         match parts.as_slice() {
             ["both-full"] => Ok(Self::BothFull),
             ["backlog", megabytes] => Ok(Self::Backlog(number(megabytes)?)),
+            ["visits", step] => Ok(Self::Visits(number(step)?)),
             [name, "up", byte] => Ok(Self::Byte(of(&CUTS, name)?, 0, number(byte)?)),
             [name, "down", byte] => Ok(Self::Byte(of(&CUTS, name)?, 1, number(byte)?)),
             [name, "step", step] => Ok(Self::Step(of(&CRASHES, name)?, number(step)?)),

@@ -38,6 +38,8 @@ pub struct Course {
     pub fed: u64,
     /// Whether it was taken out of its visitor's hands.
     pub shown_out: bool,
+    /// When its visitor was there last.
+    seen: Duration,
     began: Option<Beginning>,
 }
 
@@ -67,9 +69,17 @@ impl Visits {
             user,
             fed: 0,
             shown_out: false,
+            seen: Duration::ZERO,
             began: None,
         };
         self.courses.insert(visit.invocation, course);
+    }
+
+    /// The visitor of one is there.
+    pub fn seen(&mut self, invocation: InvocationId, now: Duration) {
+        if let Some(course) = self.courses.get_mut(&invocation) {
+            course.seen = now;
+        }
     }
 
     /// One of them.
@@ -108,13 +118,12 @@ impl Visits {
         }
     }
 
-    /// A visit was ended from outside. `seen` is when its visitor was there last, `disturbed`
-    /// whether somebody may take the session from that user now.
+    /// A visit was ended from outside. `disturbed` says whether somebody may take the session from
+    /// that user now.
     pub fn shown_out(
         &mut self,
         invocation: InvocationId,
         now: Duration,
-        seen: &dyn Fn(usize) -> Duration,
         disturbed: &dyn Fn(usize) -> bool,
     ) -> Result<(), Violation> {
         let disturbances = self.disturbances;
@@ -125,7 +134,7 @@ impl Visits {
         let Some(began) = course.began else {
             return Ok(());
         };
-        let away = now.saturating_sub(began.at.max(seen(course.user)));
+        let away = now.saturating_sub(began.at.max(course.seen));
         let undisturbed = began.disturbances == disturbances && !disturbed(course.user);
         ensure(!undisturbed || away >= GRACE, || {
             format!("grace: visit {invocation} was ended {away:?} after its visitor was there")

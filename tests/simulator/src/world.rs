@@ -22,8 +22,6 @@ pub struct User {
     pub asks: VecDeque<(Ask, bool)>,
     /// The mux process is stopped until then.
     pub frozen: Duration,
-    /// When a visitor was last there by it.
-    pub visiting: Duration,
 }
 
 /// A world.
@@ -130,13 +128,15 @@ impl World {
         if self.step > self.plan.most_steps {
             return Err(Violation(format!("stuck: {}", self.state_in_words())));
         }
-        for user in self.users.iter_mut().filter(|user| user.mux.visits()) {
+        for user in &mut self.users {
             let channel = user.mux.channel().and_then(|id| self.channels.get(&id));
             let heard =
                 channel.is_some_and(|it| it.up.is_empty() && matches!(it.remote, Remote::Host(_)));
             // The host has heard everything: that there is a visitor.
             if heard && user.mux.outbox().is_some_and(|outbox| outbox.is_empty()) {
-                user.visiting = self.now;
+                for visit in user.mux.visits() {
+                    self.computer.ledger.visits.seen(visit, self.now);
+                }
             }
         }
         self.inject()?;

@@ -2,7 +2,7 @@
 
 use outlast_simulator::plan::Plan;
 use outlast_simulator::run::{run, run_many};
-use outlast_simulator::scenario::{Scenario, every};
+use outlast_simulator::scenario::{Scenario, every, visits};
 
 #[test]
 fn no_promise_is_broken_in_worlds_at_random() {
@@ -56,10 +56,29 @@ fn links_that_are_full_both_ways_at_once_come_through() {
     assert_eq!(report.missing, 0, "{report:?}");
 }
 
+/// A visit whose mux and command line are lost together, and the next one of the same client: the
+/// one is not kept by the other, which gets its turn when the grace is over.
+#[test]
+fn a_visit_that_is_lost_whole_gives_way_to_the_next_of_its_client() {
+    let whole = run(visits()).expect("it holds");
+    let mut waited = 0;
+    for step in (1..=whole.steps).step_by(5) {
+        let report = Scenario::Visits(step).run();
+        let report = report.unwrap_or_else(|failed| panic!("{failed}\nscenario visits:{step}"));
+        waited += u64::from(report.time_ms >= 15_000);
+    }
+    // In many of them somebody was inside.
+    assert!(waited > 20, "{waited} of {}", whole.steps);
+}
+
 #[test]
 fn scenarios_are_found_again_by_their_names() {
     let all = every(100).expect("the conversation holds");
-    let others = [Scenario::Backlog(3), Scenario::BothFull];
+    let others = [
+        Scenario::Backlog(3),
+        Scenario::BothFull,
+        Scenario::Visits(7),
+    ];
     for scenario in all.into_iter().chain(others) {
         assert_eq!(scenario.to_string().parse(), Ok(scenario));
     }

@@ -2,14 +2,24 @@
 
 use std::rc::Rc;
 
+use outlast_protocol::id::{InvocationId, Seq};
+use outlast_protocol::link::to_host::ReaderOpen;
 use outlast_protocol::link::{From, Source, TerminalSize};
 
 use super::{Held, Reader, from_everything};
 
 impl Held {
-    /// Opens a reader of what the session's terminal shows.
-    pub(in crate::mux) fn open_terminal(self: &Rc<Self>, from: From) -> Reader {
-        self.open(from_everything(Source::Terminal, from))
+    /// Opens a reader of what the session's terminal shows, for that visit or look and no other: it
+    /// skips nothing of it, which tells the host.
+    pub(in crate::mux) fn open_terminal(
+        self: &Rc<Self>,
+        from: From,
+        visit: InvocationId,
+    ) -> Reader {
+        self.open(ReaderOpen {
+            skip: vec![(visit, Seq(0))],
+            ..from_everything(Source::Terminal, from)
+        })
     }
 
     /// A command line shows the session's terminal until the returned value is dropped.

@@ -183,7 +183,8 @@ impl Conversation {
         let now = core.surroundings.boot_time();
         if reader.source() == Source::Terminal {
             if core.holding.may_write(lease) {
-                core.terminal.opened(id, reader.consumed(), now);
+                let visit = reader.visit();
+                core.terminal.opened(id, visit, reader.consumed(), now);
                 core.note_visitor();
             }
             drop(core);
@@ -237,9 +238,10 @@ impl Conversation {
             }
             core.set_idle_timeout(timeout);
         }
-        if core.holding.may_write(lease) {
+        let held = core.holding.may_write(lease);
+        if held {
             // One who lost the mux may be on the way back.
-            if core.terminal.is_read_by(lease) {
+            if core.is_attended() {
                 core.invocations.show_out();
             }
             self.session.ring_work();
@@ -248,11 +250,11 @@ impl Conversation {
             core.close(lease, &reader);
         }
         // What only a watcher heard is still to be told to who had the session.
-        if !core.is_live() && core.holding.may_write(lease) {
+        if !core.is_live() && held {
             core.note_end_heard();
         }
         core.detach(lease);
-        if core.holding.writer().is_none() {
+        if held {
             core.claim_shell();
         }
         let info = core.info();

@@ -1,7 +1,5 @@
 //! What the host does.
 
-use std::time::Duration;
-
 use super::{Action, READ};
 use crate::channel::{Channel, Remote};
 use crate::shell::Act;
@@ -17,10 +15,6 @@ impl World {
                 let ledger = &mut computer.ledger;
                 process.shell.act(act, &process.host, now, random, ledger)?;
                 if let Some(visit) = process.shell.shown_out.take() {
-                    let seen = |user: usize| {
-                        let user = self.users.get(user);
-                        user.map_or(Duration::ZERO, |user| user.visiting)
-                    };
                     let holder = process.host.info().holder.map(|holder| holder.client);
                     let disturbed = |user: usize| {
                         let own = self.users.get(user).map(|user| user.mux.client);
@@ -28,7 +22,7 @@ impl World {
                         (holder.is_some() && holder != own)
                             || clis.any(|cli| !cli.is_done() && cli.disturbs(user))
                     };
-                    ledger.visits.shown_out(visit, now, &seen, &disturbed)?;
+                    ledger.visits.shown_out(visit, now, &disturbed)?;
                 }
                 Ok(())
             }

@@ -137,7 +137,7 @@ impl Mux {
             Some((seq, _)) => From::Seq(seq.next()),
         };
         // A reader first: the begin of the visit is to be seen.
-        let reader = self.open(Source::Terminal, from, None, Vec::new());
+        let reader = self.open(Source::Terminal, from, None, vec![(invocation, Seq(0))]);
         let offset = resume.map_or(0, |(_, offset)| offset);
         self.attachment.resume_input(invocation, offset);
         let submit = Submit {

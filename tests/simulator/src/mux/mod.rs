@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
-use outlast_protocol::id::{ClientId, InstanceId};
+use outlast_protocol::id::{ClientId, InstanceId, InvocationId};
 use outlast_protocol::link::AttachMode;
 use outlast_protocol::link::attachment::Attachment;
 use outlast_protocol::link::connection::{ClientLink, hello};
@@ -165,11 +165,16 @@ impl Mux {
         self.holds() && self.mode == AttachMode::ReadOnly
     }
 
-    /// Whether a visitor is in the session by this mux, as far as it knows.
-    #[must_use]
-    pub fn visits(&self) -> bool {
-        let mut tasks = self.tasks.values();
-        self.is_up() && tasks.any(|task| matches!(task.kind, Kind::Visit { .. }) && !task.done)
+    /// Whose visitors are in the session by this mux, or wait there, as far as it knows.
+    pub fn visits(&self) -> impl Iterator<Item = InvocationId> {
+        let tasks = self
+            .tasks
+            .values()
+            .filter(|task| self.is_up() && !task.done);
+        tasks.filter_map(|task| match task.kind {
+            Kind::Visit { invocation, .. } => Some(invocation),
+            _ => None,
+        })
     }
 
     /// Whether somebody is there whom it could ask.
