@@ -130,10 +130,11 @@ __outlast_set_traps() {
 }
 
 # First thing after an invocation: $1 is its status. The options that would disturb the driver
-# are set again at the beginning of the next script.
+# are set again at the beginning of the next script. They are due until it begins: one with a syntax
+# error on its first line never does.
 __outlast_enter() {
   __outlast_inside=
-  __outlast_resume=
+  [ -n "$__outlast_due" ] || __outlast_resume=
   case $-$__outlast_was in *x*) set +x; __outlast_resume='set -x; ' ;; esac
   case $- in *m*) set +m ;; esac
   case $-$__outlast_was in *v*) set +v; __outlast_resume="${__outlast_resume}set -v; " ;; esac
@@ -145,7 +146,11 @@ __outlast_enter() {
   __outlast_was=
   __outlast_set_traps
   __outlast_flag=
-  [ -z "$__outlast_resume" ] || __outlast_flag=resume
+  if [ -n "$__outlast_resume" ]; then
+    __outlast_flag=resume
+    [ -n "$__outlast_due" ] || __outlast_resume="__outlast_due=; $__outlast_resume"
+    __outlast_due=1
+  fi
   if [ -z "$__outlast_opened" ]; then
     __outlast_opened=1
     __outlast_tell "opened $__outlast_flag"
@@ -353,7 +358,7 @@ eval "$__outlast_farewell"'
 
 # Of the two, only busybox ash has this.
 if command eval '[[ a = a ]]' 2>/dev/null; then __outlast_is_ash=1; else __outlast_is_ash=; fi
-__outlast_pid=$$ __outlast_latest=0 __outlast_running= __outlast_exit= __outlast_broken= __outlast_was= __outlast_resume=
+__outlast_pid=$$ __outlast_latest=0 __outlast_running= __outlast_exit= __outlast_broken= __outlast_was= __outlast_resume= __outlast_due=
 __outlast_farewell= __outlast_opened= __outlast_visiting= __outlast_inside= __outlast_reading= __outlast_standing= __outlast_count=0
 __outlast_lent= __outlast_refused= __outlast_loans=0 __outlast_last=0 __outlast_text= __outlast_kept= __outlast_flags= __outlast_number=0
 __outlast_set_traps

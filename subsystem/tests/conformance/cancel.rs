@@ -116,6 +116,9 @@ fn interrupts() -> Vec<Case> {
     ]
 }
 
+/// Whether the process that was stopped has ended, or waits for somebody to hear of that.
+const GONE: &str = "read -r stopped <stopped; case $(ps -o stat= -p \"$stopped\") in ''|Z*) echo gone ;; *) echo there ;; esac";
+
 fn others() -> Vec<Case> {
     vec![
         case(
@@ -136,6 +139,19 @@ fn others() -> Vec<Case> {
                 kill("trap '' INT; echo go; (trap '' TERM; while :; do :; done); echo no")
                     .any_err(),
                 kill("trap - INT; g() { while :; do sleep 1000; done; }; echo go; g").any_err(),
+            ]),
+        ),
+        case(
+            "KILL ends what is stopped",
+            with_state([
+                kill("sh -c 'echo $$ >stopped; echo go; kill -STOP $$'; while :; do :; done")
+                    .any_err(),
+                run(GONE).out("gone\n").any_err(),
+                kill(
+                    "(sh -c 'echo $$ >stopped; echo go; kill -STOP $$' | cat; while :; do :; done)",
+                )
+                .any_err(),
+                run(GONE).out("gone\n").any_err(),
             ]),
         ),
         case(

@@ -311,6 +311,41 @@ fn ends() -> Vec<Case> {
                 .ends_the_session()],
         ),
         case(
+            "an exec that fails",
+            [
+                run("x=5; exec /nonexistent/program; echo no")
+                    .code(127)
+                    .err_has(&["/nonexistent/program"]),
+                run("echo $x $$").out("5 {pid}\n"),
+                run("exec /etc/passwd; echo no")
+                    .code(126)
+                    .err_has(&["/etc/passwd"]),
+                run("echo $x $$").out("5 {pid}\n"),
+                run("(exec /nonexistent/program; echo no) 2>/dev/null; echo $?").out("127\n"),
+            ],
+        )
+        // By then the shell has taken everything down that could have kept it.
+        .on(
+            Column::Bash,
+            [
+                run("(exec /nonexistent/program; echo no) 2>/dev/null; echo $?").out("127\n"),
+                run("exec /nonexistent/program; echo no")
+                    .code(127)
+                    .err_has(&["/nonexistent/program"])
+                    .ends_the_session(),
+            ],
+        )
+        .on(
+            Column::Zsh,
+            [
+                run("(exec /nonexistent/program; echo no) 2>/dev/null; echo $?").out("127\n"),
+                run("exec /nonexistent/program; echo no")
+                    .code(127)
+                    .err_has(&["/nonexistent/program"])
+                    .ends_the_session(),
+            ],
+        ),
+        case(
             "a killed shell is told by its signal",
             [run("kill -9 $$").signal(9).ends_the_session()],
         ),

@@ -17,6 +17,7 @@ mod case;
 mod column;
 mod endings;
 mod errors;
+mod everything;
 mod in_python;
 mod interference;
 mod runner;
@@ -47,7 +48,7 @@ macro_rules! themes {
 macro_rules! columns {
     ($($name:ident: $column:ident),* $(,)?) => {
         $(mod $name {
-            themes!($column: state, endings, streams, background, errors, interference, startup, cancel, values);
+            themes!($column: state, endings, streams, background, errors, everything, interference, startup, cancel, values);
         })*
     };
 }
@@ -67,6 +68,7 @@ fn table() -> Vec<Case> {
         streams::cases(),
         background::cases(),
         errors::cases(),
+        everything::cases(),
         interference::cases(),
         startup::cases(),
         cancel::cases(),

@@ -41,6 +41,38 @@ pub(crate) fn cases() -> Vec<Case> {
         )
         .startup("exec sh -c 'echo there; exec sleep 1000'\n"),
         case(
+            "a file that hangs",
+            [fails_to_open(Failure::TimedOut, "round")],
+        )
+        .startup("echo round; trap '' INT TERM HUP; while :; do sh -c :; done\n"),
+        case(
+            "a file that becomes another program, which ends",
+            [fails_to_open(Failure::Ended(Code(5)), "there")],
+        )
+        .startup("exec sh -c 'echo there; exit 5'\n"),
+        case(
+            "a file that becomes nothing that there is",
+            // As it is the end of a login with that file.
+            [fails_to_open(Failure::Ended(Code(127)), "/nonexistent/program")],
+        )
+        .startup("exec /nonexistent/program\n"),
+        case(
+            "a file that closes and moves descriptors",
+            [
+                run("echo ok; echo err >&2").out("ok\n").err("err\n"),
+                run("exit 3").code(3),
+                interrupt("echo go; sleep 1000"),
+            ],
+        )
+        .startup("exec 3>&1 4>&2 >\"$HOME/log\" 2>&1\n"),
+        case(
+            "a file that leaves something running",
+            [
+                run("kill -0 $job && echo alive; kill $job").out("alive\n").any_err(),
+            ],
+        )
+        .startup("sleep 1000 & job=$!\n"),
+        case(
             "a file that asks",
             [fails_to_open(Failure::TimedOut, "who are you")],
         )

@@ -139,6 +139,16 @@ fn others() -> Vec<Wording> {
             ]),
         ),
         says(
+            "KILL ends what is stopped",
+            with_state([
+                killed(
+                    "end = subprocess.run(['sh', '-c', 'echo $$ >stopped; echo go; kill -STOP $$'])",
+                ),
+                run("stat = subprocess.run(['ps', '-o', 'stat=', '-p', open('stopped').read()], capture_output=True).stdout\nstat[:1] in (b'', b'Z')")
+                    .out("True\n"),
+            ]),
+        ),
+        says(
             "KILL ends reads and waits that ignore everything",
             with_state([
                 killed(

@@ -189,6 +189,14 @@ fn ends() -> Vec<Wording> {
                 .ends_the_session()],
         ),
         says(
+            "an exec that fails",
+            [
+                run("import os; x = 5; os.execv('/nonexistent/program', ['program'])").code(1).err_has(&["FileNotFoundError"]),
+                run("os.execv('/etc/passwd', ['passwd'])").code(1).err_has(&["PermissionError"]),
+                run("x, os.getpid()").out("(5, {pid})\n"),
+            ],
+        ),
+        says(
             "a killed shell is told by its signal",
             [run("import os; os.kill(os.getpid(), 9)").signal(9).ends_the_session()],
         ),

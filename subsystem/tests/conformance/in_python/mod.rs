@@ -4,6 +4,7 @@ mod background;
 mod cancel;
 mod endings;
 mod errors;
+mod everything;
 mod interference;
 mod startup;
 mod state;
@@ -22,6 +23,7 @@ pub(crate) fn wordings() -> Vec<Wording> {
         streams::wordings(),
         background::wordings(),
         errors::wordings(),
+        everything::wordings(),
         interference::wordings(),
         startup::wordings(),
         cancel::wordings(),

@@ -42,6 +42,33 @@ fn files() -> Vec<Wording> {
             [fails_to_open(Failure::TimedOut, "there")],
         )
         .startup("import os; os.execvp('sh', ['sh', '-c', 'echo there; exec sleep 1000'])\n"),
+        says("a file that hangs", [fails_to_open(Failure::TimedOut, "round")]).startup(
+            "import signal\nprint('round', flush=True)\nfor it in (1, 2, 15): signal.signal(it, signal.SIG_IGN)\nwhile True: pass\n",
+        ),
+        says(
+            "a file that becomes another program, which ends",
+            [fails_to_open(Failure::Ended(Code(5)), "there")],
+        )
+        .startup("import os; os.execvp('sh', ['sh', '-c', 'echo there; exit 5'])\n"),
+        says(
+            "a file that becomes nothing that there is",
+            [run("'ok'").out("'ok'\n")],
+        )
+        .startup("import os; os.execv('/nonexistent/program', ['program'])\n"),
+        says(
+            "a file that closes and moves descriptors",
+            [
+                run("import sys; print('ok'); print('err', file=sys.stderr)").out("ok\n").err("err\n"),
+                run("exit(3)").code(3),
+                interrupt("import time; print('go', flush=True); time.sleep(1000)").err_has(&["KeyboardInterrupt"]),
+            ],
+        )
+        .startup("import os\nnull = os.open('/dev/null', os.O_RDWR)\nfor n in range(3): os.dup2(n, n + 20); os.dup2(null, n)\n"),
+        says(
+            "a file that leaves something running",
+            [run("job.poll(); job.kill()")],
+        )
+        .startup("import builtins, subprocess; builtins.job = subprocess.Popen(['sleep', '1000'])\n"),
         says("a file that asks", [fails_to_open(Failure::TimedOut, "who are you")])
             .startup("answer = input('who are you')\n"),
         says(

@@ -95,6 +95,83 @@ pub(super) async fn a_program_is_left_alone_and_work_waits_for_it(column: Column
     Ok(())
 }
 
+pub(super) async fn jobs_are_stopped_and_go_on_in_either_place(column: Column) -> Played {
+    if let Column::Python = column {
+        return Err("it has no job control");
+    }
+    let mut it = visitor(column).await;
+    it.visit();
+    it.prompt().await;
+    it.types("sh -c 'echo ready; read -r x; echo \"got $x\"; read -r x; exit 6'\r")
+        .await;
+    it.sees_line("ready").await;
+    it.types("\x1a").await;
+    it.prompt().await;
+    it.types("jobs\r").await;
+    it.sees(if let Column::Zsh = column { "suspended" } else { "topped" })
+        .await;
+    it.prompt().await;
+    // What it reads is typed behind it, not to the shell.
+    it.types("fg\r").await;
+    it.sees("read -r x; exit 6").await;
+    it.types("one\r").await;
+    it.sees_line("got one").await;
+    it.types("\x1a").await;
+    it.prompt().await;
+    // A script finds the job where the visitor left it.
+    it.away().await;
+    assert_eq!(it.runs("x=1; echo $x").await, "1\n");
+    it.visit();
+    if column.edits_lines().is_ok() {
+        it.prompt().await;
+    }
+    it.types("fg\r").await;
+    it.sees("exit 6").await;
+    it.types("two\r").await;
+    it.prompt().await;
+    it.types("echo \"<$?>\"\r").await;
+    it.sees("<6>\r\n").await;
+    it.prompt().await;
+    it.types("sh -c 'echo sleeps; exec sleep 1000'\r").await;
+    it.sees_line("sleeps").await;
+    it.types("\x1a").await;
+    it.prompt().await;
+    it.types("bg; jobs; kill %%; wait; echo all\"\" done\r").await;
+    it.sees("unning").await;
+    it.sees("all done\r\n").await;
+    it.bench.close().await;
+    Ok(())
+}
+
+pub(super) async fn words_are_completed(column: Column) -> Played {
+    column.edits_lines()?;
+    let mut it = visitor(column).await;
+    it.bench.home.write("one-long-name", "its text\n");
+    it.runs(column.says("a_long_variable=value", "a_long_variable = 'value'"))
+        .await;
+    it.visit();
+    it.prompt().await;
+    if let Column::Python = column {
+        it.types("a_lon\t").await;
+        it.sees("a_long_variable").await;
+        it.types("\r").await;
+        it.sees_line("'value'").await;
+    } else {
+        it.types("cat one-l\t").await;
+        it.sees("one-long-name").await;
+        it.types("\r").await;
+        it.sees_line("its text").await;
+        it.prompt().await;
+        it.types("echo $a_lon\t").await;
+        it.sees("a_long_variable").await;
+        it.types("\r").await;
+        it.sees_line("value").await;
+    }
+    it.prompt().await;
+    it.bench.close().await;
+    Ok(())
+}
+
 pub(super) async fn every_way_out_of_a_shell_ends_the_visit_only(column: Column) -> Played {
     let ways: &[(&str, u8)] = match column {
         Column::Bash => &[

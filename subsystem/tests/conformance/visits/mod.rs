@@ -38,6 +38,8 @@ macro_rules! columns {
                 at_prompt::what_is_typed_and_what_is_invoked_share_one_shell,
                 at_prompt::a_visitor_who_comes_back_before_any_work_finds_the_line_untouched,
                 at_prompt::a_program_is_left_alone_and_work_waits_for_it,
+                at_prompt::jobs_are_stopped_and_go_on_in_either_place,
+                at_prompt::words_are_completed,
                 at_prompt::every_way_out_of_a_shell_ends_the_visit_only,
                 at_prompt::what_throws_a_command_out_stays_inside,
                 at_prompt::nothing_of_the_driver_shows_not_even_with_a_trace,
