@@ -3,6 +3,7 @@
 use outlast_tests::pty::OnPty;
 use outlast_tests::{ClientMachine, Sshd, Sudoer};
 
+use crate::enter::{at_prompt, enter, leave};
 use crate::stage::{Stage, run};
 
 /// A session on a server with somebody who may use sudo; none where that cannot be.
@@ -94,6 +95,52 @@ fn on_the_terminal_it_asks_by_itself() {
     on.send(&format!("{}\r", Sudoer::PASSWORD));
     let output = on.ended();
     output.code(0).stdout_has("\n0\r\n");
+    is_nowhere(&stage);
+    stage.strike(vec![]);
+}
+
+/// The visitor's own keys, and nothing of ours in between: no echo, a wrong answer, Ctrl-C, and leaving
+/// while it asks.
+#[test]
+fn inside_a_visit_it_asks_by_itself() {
+    let Some(stage) = session() else { return };
+    let prompt = ["invoke", "-n", "-s", "job", "PS1='here> '"];
+    run(&stage.machine, &prompt).success();
+    let visit = enter(&stage.machine, &["job"]);
+    let asks = |visit: &OnPty| {
+        visit.expect_lines("the question", |lines| {
+            let last = lines.last();
+            last.is_some_and(|it| it == "[sudo] password for ada:")
+        });
+    };
+    let id = Sudoer::command("sudo -k id -u");
+    let line = format!("{id}; echo status $?\r");
+    visit.send(&line);
+    asks(&visit);
+    visit.send("wrong\r");
+    visit.expect("try again");
+    asks(&visit);
+    visit.send(&format!("{}\r", Sudoer::PASSWORD));
+    let done = |lines: &[String]| lines.ends_with(&["0", "status 0", "here>"].map(str::to_owned));
+    visit.expect_lines("the command", done);
+    at_prompt(&visit);
+    visit.send(&format!("clear; {line}"));
+    asks(&visit);
+    visit.send("\x03");
+    visit.expect_lines("status 1", |lines| lines.contains(&"status 1".to_owned()));
+    at_prompt(&visit);
+    // Half an answer is there when its visitor is back, and is shown to nobody.
+    let (begin, end) = Sudoer::PASSWORD.split_at(4);
+    visit.send(&format!("clear; {line}"));
+    asks(&visit);
+    visit.send(begin);
+    leave(visit, "job");
+    let visit = stage.machine.on_pty(&["enter", "job"]);
+    asks(&visit);
+    visit.send(&format!("{end}\r"));
+    visit.expect_lines("the command", done);
+    assert!(!visit.screen.text().contains(begin));
+    leave(visit, "job");
     is_nowhere(&stage);
     stage.strike(vec![]);
 }

@@ -25,6 +25,9 @@ struct Shell {
     pid: &'static str,
     /// Ignores everything, says `deaf`, and ends when a line comes through the gate.
     deaf: &'static str,
+    /// Ignores everything with a child that does, writes the number of its process to a gate, and
+    /// does not end.
+    endless: &'static str,
 }
 
 const POSIX: Shell = Shell {
@@ -37,6 +40,7 @@ const POSIX: Shell = Shell {
     exit: "from=exit; exit 7",
     pid: "echo $$ >GATE",
     deaf: "sh -c 'trap \"\" INT QUIT TSTP TERM HUP; echo de\"\"af; read -r _ <GATE'",
+    endless: "sh -c 'trap \"\" INT TERM HUP; echo $$ >GATE; while :; do sleep 1000; done'; echo no",
 };
 
 const SHELLS: [Shell; 5] = [
@@ -62,6 +66,7 @@ const SHELLS: [Shell; 5] = [
         exit: "origin = 'exit'; sys.exit(7)",
         pid: "print(os.getpid(), file=open('GATE', 'w'))",
         deaf: "os.system('''sh -c 'trap \"\" INT QUIT TSTP TERM HUP; echo de\"\"af; read -r _ <GATE' ''') and None",
+        endless: "end = os.system('''exec sh -c 'trap \"\" INT TERM HUP; echo $$ >GATE; while :; do sleep 1000; done' '''); print('no')",
         ..POSIX
     },
 ];
@@ -221,6 +226,30 @@ fn outlives_its_link_and_is_looked_at_and_stolen(shell: &Shell) {
     stage.strike(vec![second]);
 }
 
+/// By the host alone: the command line and its background process are killed before the time is up.
+fn stops_in_time_what_nobody_waits_for(shell: &Shell) {
+    let stage = shell.stage();
+    let gate = Gate::new();
+    shell.invoke(&stage, shell.set);
+    let script = shell.endless.replace("GATE", gate.word());
+    let invoke = ["invoke", "-n", "-s", "job", "--timeout", "5s"];
+    let words = [&invoke[..], &["--kill-after", "1s", &script]].concat();
+    let running = stage.machine.spawn(&words);
+    let endless: u32 = gate.wait().parse().unwrap();
+    process::send(running.pid(), Signal::STOP);
+    process::kill9(stage.machine.mux_pid());
+    running.kill9();
+    for process in stage.machine.processes() {
+        process::wait_gone(process.pid);
+    }
+    assert!(process::is_alive(endless), "the time is not up yet");
+    process::wait_gone(endless);
+    let received = run(&stage.machine, &["receive", "--follow", "job"]);
+    received.code(124).stdout_is("");
+    assert_eq!(shell.invoke(&stage, shell.show), "from script\n");
+    stage.strike(vec![]);
+}
+
 /// One test of each for every kind of shell.
 macro_rules! with_every_shell {
     ($($shell:ident = $index:literal),+) => {$(
@@ -245,6 +274,11 @@ macro_rules! with_every_shell {
             #[test]
             fn outlives_its_link_and_is_looked_at_and_stolen() {
                 super::outlives_its_link_and_is_looked_at_and_stolen(&SHELLS[$index]);
+            }
+
+            #[test]
+            fn stops_in_time_what_nobody_waits_for() {
+                super::stops_in_time_what_nobody_waits_for(&SHELLS[$index]);
             }
         }
     )+};

@@ -1,10 +1,12 @@
 //! Visits whose link, background process or own progress fails.
 
+use std::time::Duration;
+
 use outlast_tests::{Gate, process};
 use rustix::process::Signal;
 
 use super::{at_prompt, enter, last, leave, set, shows};
-use crate::stage::get;
+use crate::stage::{Stage, get};
 
 #[test]
 fn what_is_typed_while_the_link_is_down_is_typed_once() {
@@ -122,6 +124,35 @@ fn a_visit_that_was_lost_whole_gives_way_to_the_next_one_of_its_client() {
     visit.send("lf $left\r");
     shows(&visit, "half behind");
     leave(visit, "job");
+    stage.strike(vec![]);
+}
+
+/// A session for this visit alone, over a line of some kilobytes a second: nothing is taken for a
+/// lost connection, what is typed ahead arrives, and nothing is left.
+#[test]
+fn a_session_for_a_visit_over_a_slow_link() {
+    let stage = Stage::set();
+    stage.proxy.trickle(512, Duration::from_millis(40));
+    let mut visit = stage.machine.on_pty(&["enter", "server"]);
+    visit.send("PS1='he''re> '\r");
+    visit.expect("no session here is `server`");
+    at_prompt(&visit);
+    visit.send("echo be''gun; seq 2000 | tail -n 400; echo $((40 + 2)) typed; read -r line\r");
+    // By then the line is the terminal's, and no longer the shell's.
+    visit.expect("begun");
+    visit.send("ahead\r");
+    visit.send("echo \"<$line>\"; stty size\r");
+    visit.expect("42 typed");
+    shows(&visit, "<ahead>");
+    at_prompt(&visit);
+    let said = visit.screen.text();
+    assert_eq!(said.matches("\n2000\r").count(), 1, "{said}");
+    assert!(!said.contains("connection lost"), "{said}");
+    visit.send("exit 3\r");
+    visit.ended().code(3);
+    assert!(visit.is_cooked());
+    stage.sshd.wait_nothing_left();
+    stage.proxy.resume();
     stage.strike(vec![]);
 }
 

@@ -108,8 +108,12 @@ pub(super) async fn jobs_are_stopped_and_go_on_in_either_place(column: Column) -
     it.types("\x1a").await;
     it.prompt().await;
     it.types("jobs\r").await;
-    it.sees(if let Column::Zsh = column { "suspended" } else { "topped" })
-        .await;
+    it.sees(if let Column::Zsh = column {
+        "suspended"
+    } else {
+        "topped"
+    })
+    .await;
     it.prompt().await;
     // What it reads is typed behind it, not to the shell.
     it.types("fg\r").await;
@@ -136,7 +140,8 @@ pub(super) async fn jobs_are_stopped_and_go_on_in_either_place(column: Column) -
     it.sees_line("sleeps").await;
     it.types("\x1a").await;
     it.prompt().await;
-    it.types("bg; jobs; kill %%; wait; echo all\"\" done\r").await;
+    it.types("bg; jobs; kill %%; wait; echo all\"\" done\r")
+        .await;
     it.sees("unning").await;
     it.sees("all done\r\n").await;
     it.bench.close().await;
