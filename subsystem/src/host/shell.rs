@@ -367,6 +367,9 @@ fn stop_if_wanted(session: &Session, runspace: &mut Runspace, current: Option<&m
     let Some(level) = session.wanted() else {
         return;
     };
+    if let Some(pause) = current.as_ref().and_then(|current| current.kill_after) {
+        runspace.insist(pause);
+    }
     match level {
         Level::Interrupt => runspace.interrupt(),
         Level::Terminate => runspace.terminate(),
@@ -393,6 +396,7 @@ fn take_step(
     pause: Duration,
 ) -> Option<(Instant, Step)> {
     let later = Instant::now() + pause;
+    runspace.insist(pause);
     match step {
         Step::Interrupt => {
             session.core().invocations.time_out();

@@ -1,9 +1,12 @@
 //! What a runspace looks after for a while: stops that may not have arrived, a lost driver.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::Runspace;
 use super::invocation::Invocation;
+use super::leftovers::{Leftovers, Meant};
 use super::stop::{Level, Stop, Target};
 
 impl Runspace {
@@ -24,8 +27,16 @@ impl Runspace {
         self.want(Level::Kill);
     }
 
+    /// What the stop is meant for is to be gone in time, also what outlives the invocation: it is
+    /// asked to terminate so long behind that, and killed as long behind this. Said before the stop.
+    pub fn insist(&mut self, pause: Duration) {
+        self.insists = Some(pause);
+    }
+
     fn want(&mut self, level: Level) {
         if self.invocation.is_some() && !self.shell.has_ended() {
+            let foreground = self.terminal.foreground();
+            self.meant = Some(Meant::by(level, self.driver, foreground, &self.began));
             self.stop = Some(Stop::new(level));
             self.act();
         } else {
@@ -69,6 +80,7 @@ impl Runspace {
         {
             self.strays = None;
         }
+        self.leftovers.retain_mut(|it| it.next > now || it.act());
     }
 
     /// The invocation has ended.
@@ -82,6 +94,10 @@ impl Runspace {
         if let Some(stop) = self.stop.take() {
             self.strays = stop.strays(&target);
         }
+        if let (Some(meant), Some(pause)) = (self.meant.take(), self.insists.take()) {
+            let left = Leftovers::of(meant, self.driver, pause);
+            self.leftovers.extend(left);
+        }
     }
 
     /// When something wants to be looked after.
@@ -93,6 +109,7 @@ impl Runspace {
         let look = self.visiting.next_look();
         stop.into_iter()
             .chain(strays)
+            .chain(self.leftovers.iter().map(|it| it.next))
             .chain(prompt)
             .chain(look)
             .chain(self.asking.next_look())

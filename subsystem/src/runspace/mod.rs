@@ -15,6 +15,7 @@ mod fence;
 mod fifo;
 mod guard;
 mod invocation;
+mod leftovers;
 mod loan;
 mod prompt;
 mod python;
@@ -45,6 +46,7 @@ pub use self::configuration::Configuration;
 use self::engine::{Engine, Job, Launch};
 pub use self::error::{OpenError, OpenFailure, StartError};
 use self::invocation::Invocation;
+use self::leftovers::{Leftovers, Meant};
 use self::prompt::Prompt;
 use self::shell::Shell;
 pub use self::spec::{Command, Environment, Event, Pipes, RunspaceSpec, StartSpec};
@@ -82,6 +84,10 @@ pub struct Runspace {
     /// The stop that is wanted, until the invocation has ended.
     stop: Option<Stop>,
     strays: Option<Strays>,
+    /// How soon all that a stop is meant for is to be gone.
+    insists: Option<Duration>,
+    meant: Option<Meant>,
+    leftovers: Vec<Leftovers>,
     prompt: Option<Prompt>,
     visiting: Visiting,
     asking: Asking,
@@ -120,6 +126,9 @@ impl Runspace {
             began: Beginning::default(),
             stop: None,
             strays: None,
+            insists: None,
+            meant: None,
+            leftovers: Vec::new(),
             prompt: None,
             visiting: Visiting::default(),
             asking: Asking::default(),

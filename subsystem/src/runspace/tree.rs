@@ -19,6 +19,33 @@ pub(super) struct Process {
     started: u64,
 }
 
+/// A process and no other that gets its number later.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Identity {
+    pid: i32,
+    started: u64,
+}
+
+impl Identity {
+    pub(super) fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        let found = read(&self.pid.to_string());
+        found.is_some_and(|it| it.identity() == *self)
+    }
+}
+
+impl Process {
+    pub(super) fn identity(&self) -> Identity {
+        Identity {
+            pid: self.pid,
+            started: self.started,
+        }
+    }
+}
+
 /// When an invocation began, and what was there before it.
 #[derive(Default)]
 pub(super) struct Beginning {

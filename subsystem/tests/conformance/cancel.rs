@@ -2,7 +2,7 @@
 
 use super::case::{Case, case};
 use super::column::Column;
-use super::step::{Step, interrupt, kill, run, terminate};
+use super::step::{Step, Stop, insist, interrupt, kill, run, terminate};
 
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = interrupts();
@@ -116,6 +116,12 @@ fn interrupts() -> Vec<Case> {
     ]
 }
 
+/// Ignores what ends the shell that started it, here ^C and there TERM.
+const DEAF_TO_INT: &str = "sh -c 'sh -c \"trap : TERM; echo \\$\\$ >orphan; echo go; exec >/dev/null 2>&1; while :; do sleep 1000; done\" & exec sleep 1000'";
+const DEAF_TO_TERM: &str = "sh -c 'sh -c \"trap \\\"\\\" INT TERM; echo \\$\\$ >orphan; echo go; exec >/dev/null 2>&1; while :; do sleep 1000; done\"; :'";
+const BEHIND: &str =
+    "sh -c 'echo $$ >orphan; echo go; exec sleep 1000 >/dev/null 2>&1' & wait; echo no";
+const AWAIT: &str = "read -r orphan <orphan; tail --pid=$orphan -f /dev/null; echo gone";
 /// Whether the process that was stopped has ended, or waits for somebody to hear of that.
 const GONE: &str = "read -r stopped <stopped; case $(ps -o stat= -p \"$stopped\") in ''|Z*) echo gone ;; *) echo there ;; esac";
 
@@ -139,6 +145,23 @@ fn others() -> Vec<Case> {
                 kill("trap '' INT; echo go; (trap '' TERM; while :; do :; done); echo no")
                     .any_err(),
                 kill("trap - INT; g() { while :; do sleep 1000; done; }; echo go; g").any_err(),
+            ]),
+        ),
+        case(
+            "who insists ends what outlives its parent",
+            with_state([
+                insist(Stop::Interrupt, DEAF_TO_INT).code(130).any_err(),
+                run(format!("sleep 1000 >/dev/null 2>&1 & job=$!; {AWAIT}")).out("gone\n"),
+                insist(Stop::Terminate, DEAF_TO_TERM).code(143).any_err(),
+                run(AWAIT).out("gone\n"),
+                run("kill -0 $job && kill $job; wait $job; echo $?")
+                    .out("143\n")
+                    .any_err(),
+                // One in the background of an interrupted script is none of those.
+                insist(Stop::Interrupt, BEHIND).code(130).any_err(),
+                run("read -r orphan <orphan; kill -0 $orphan && echo alive; kill $orphan")
+                    .out("alive\n")
+                    .any_err(),
             ]),
         ),
         case(

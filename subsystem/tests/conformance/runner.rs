@@ -14,6 +14,8 @@ use super::step::{Act, Failure, Said, Step, Stop};
 /// A row that takes longer hangs.
 const LONGEST: Duration = Duration::from_secs(30);
 const OPENING: Duration = Duration::from_secs(20);
+/// For what is to be gone when its invocation is.
+const SOON: Duration = Duration::from_millis(100);
 /// For start-up files that never come to an end.
 const HANGING: Duration = Duration::from_secs(3);
 
@@ -144,9 +146,12 @@ async fn perform(bench: &mut Bench, step: &Step) -> Ran {
             };
             bench.run_command(command, None).await
         }
-        Act::Stop(stop, text) => {
+        Act::Stop(stop, text) | Act::Insist(stop, text) => {
             let mut started = bench.start(text, true);
             bench.read_until(&mut started, "go\n").await;
+            if matches!(step.act, Act::Insist(..)) {
+                bench.runspace.insist(SOON);
+            }
             match stop {
                 Stop::Interrupt => bench.runspace.interrupt(),
                 Stop::Terminate => bench.runspace.terminate(),

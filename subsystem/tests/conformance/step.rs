@@ -16,6 +16,8 @@ pub(crate) enum Act {
     /// Run, and left when it has completed: its output is read when the case is over.
     Leave(String),
     Stop(Stop, String),
+    /// The same by somebody who wants all of it gone soon.
+    Insist(Stop, String),
     /// The session does not open, and says this on its terminal.
     FailsToOpen(Failure, &'static str),
 }
@@ -88,6 +90,11 @@ pub(crate) fn leave(script: &str) -> Step {
 
 pub(crate) fn interrupt(script: &str) -> Step {
     stopped(Stop::Interrupt, script).code(130)
+}
+
+/// By somebody who wants all of it gone soon.
+pub(crate) fn insist(stop: Stop, script: &str) -> Step {
+    Step::from(Act::Insist(stop, script.to_owned())).out("go\n")
 }
 
 pub(crate) fn terminate(script: &str) -> Step {

@@ -1,6 +1,6 @@
 //! Stopping what runs, and an interpreter that has kept everything.
 
-use super::super::step::{Step, interrupt, kill, run, terminate};
+use super::super::step::{Step, Stop, insist, interrupt, kill, run, terminate};
 use super::super::wording::Wording;
 use super::says;
 
@@ -10,6 +10,9 @@ pub(super) fn wordings() -> Vec<Wording> {
     all.extend(others());
     all
 }
+
+/// Ignores what ends the shell that started it.
+const DEAF: &str = "sh -c \"trap '' INT TERM; echo \\$\\$ >orphan; echo go; exec >/dev/null 2>&1; while :; do sleep 1000; done\"; :";
 
 /// The state that has to be there afterwards.
 fn with_state(steps: impl IntoIterator<Item = Step>) -> Vec<Step> {
@@ -136,6 +139,13 @@ fn others() -> Vec<Wording> {
                     "print('go', flush=True)\nwhile True:\n    try: time.sleep(1000)\n    except Exception: pass",
                 ),
                 run("was = signal.signal(signal.SIGINT, signal.default_int_handler)"),
+            ]),
+        ),
+        says(
+            "who insists ends what outlives its parent",
+            with_state([
+                insist(Stop::Terminate, &format!("end = os.system({DEAF:?})")).any_err(),
+                run("end = os.system('read -r orphan <orphan; tail --pid=$orphan -f /dev/null; echo gone')").out("gone\n"),
             ]),
         ),
         says(
