@@ -66,7 +66,7 @@ const SHELLS: [Shell; 5] = [
         exit: "origin = 'exit'; sys.exit(7)",
         pid: "print(os.getpid(), file=open('GATE', 'w'))",
         deaf: "os.system('''sh -c 'trap \"\" INT QUIT TSTP TERM HUP; echo de\"\"af; read -r _ <GATE' ''') and None",
-        endless: "end = os.system('''sh -c 'trap \"\" INT TERM HUP; echo $$ >GATE; while :; do sleep 1000; done' '''); print('no')",
+        endless: "end = os.system('''sh -c 'trap \"\" INT TERM HUP; echo $$ >GATE; while :; do sleep 1000; done' ''')",
         ..POSIX
     },
 ];
