@@ -157,3 +157,45 @@ fn running_command_is_named_and_nothing_expires_meanwhile() {
         opened()
     );
 }
+
+/// A time in whole seconds since 1970, as `date` reads it.
+fn seconds(time: &str) -> i64 {
+    let mut date = std::process::Command::new("date");
+    let output = date.args(["+%s", "-d", time]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.trim().parse().unwrap()
+}
+
+/// As a program reads it and as a person does.
+#[test]
+fn what_runs_since_when_and_how_much_waits_is_told() {
+    let world = World::new().with_session();
+    let gate = outlast_tests::Gate::new();
+    let before = seconds("now");
+    let script = format!("read -r _ <{}", gate.word());
+    for script in [&script, "echo second", "echo third"] {
+        world
+            .outlast(&["invoke", "-s", "work", "-d", script])
+            .success();
+    }
+    let session = only(world.outlast(&["get", "server", "--output", "json"]).json());
+    assert_eq!(session["queued"], 2, "{session:#}");
+    let activity = text(&session["activity"]);
+    assert!(activity.starts_with("read -r _ <"), "{activity}");
+    let since = seconds(&text(&session["running_since"]));
+    assert!((before..=seconds("now")).contains(&since), "{session:#}");
+    let shown = world.outlast(&["get", "server", "-v"]);
+    let shown = shown.success().stdout_text();
+    let [head, line] = [0, 2].map(|at| shown.lines().nth(at).unwrap_or_default());
+    assert!(head.contains("Queued"), "{shown}");
+    assert!(
+        line.contains("read -r _ <") && line.split_whitespace().any(|it| it == "2"),
+        "{shown}"
+    );
+    gate.open();
+    let follower = world.machine.spawn(&["receive", "work", "--follow"]);
+    follower.wait().success().stdout_is("second\nthird\n");
+    let session = only(world.outlast(&["get", "server", "--output", "json"]).json());
+    assert_eq!(session["queued"], 0);
+    assert!(session["running_since"].is_null() && session["activity"].is_null());
+}
