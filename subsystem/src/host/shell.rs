@@ -74,10 +74,7 @@ pub(super) async fn run(session: &Rc<Session>, mut runspace: Runspace) {
         }
         let grace = session.core().show_out_the_absent();
         let grace = grace.map(|left| Instant::now() + left);
-        if let Some(size) = session.core().take_size() {
-            // Without a terminal there is nobody who sees it.
-            let _ = runspace.resize(size);
-        }
+        fit(session, &runspace);
         if let Some(now) = &mut current
             && type_in(session, &mut runspace, now)
         {
@@ -181,6 +178,14 @@ impl Current {
     }
 }
 
+/// Gives the terminal the size that its user has.
+fn fit(session: &Session, runspace: &Runspace) {
+    if let Some(size) = session.core().take_size() {
+        // Without a terminal there is nobody who sees it.
+        let _ = runspace.resize(size);
+    }
+}
+
 /// Types what came for the terminal. Says whether a visitor goes.
 fn type_in(session: &Session, runspace: &mut Runspace, current: &mut Current) -> bool {
     let visit = matches!(current.place, Place::Visit);
@@ -258,6 +263,8 @@ fn start(
     } = invocation;
     if let Some(size) = terminal {
         session.core().resize(size);
+        // Before what is to run there can look.
+        fit(session, runspace);
     }
     let visit = matches!(work, Work::Visit);
     let agent = agent.map(|client| forward(session, runspace, number, visit, client));
