@@ -15,6 +15,9 @@ pub const LINK_PROTOCOL: u16 = 1;
 /// Number of the control protocol between the command line and the mux.
 pub const CONTROL_PROTOCOL: u16 = 1;
 
+/// Feature of the control protocol: the command line takes `Modes`.
+pub const MODES: &str = "modes";
+
 /// A named value that a peer who does not know the name ignores. It is how messages grow: the
 /// encoding itself cannot skip a field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +26,15 @@ pub struct Extension {
     pub name: String,
     /// Its value; the form is the extension's affair.
     pub value: Vec<u8>,
+}
+
+/// A feature without a value.
+#[must_use]
+pub fn feature(name: &str) -> Extension {
+    Extension {
+        name: name.into(),
+        value: Vec::new(),
+    }
 }
 
 /// First message of both sides.
@@ -45,6 +57,12 @@ pub struct Hello {
 }
 
 impl Hello {
+    /// Whether it names that feature.
+    #[must_use]
+    pub fn has(&self, feature: &str) -> bool {
+        self.features.iter().any(|it| it.name == feature)
+    }
+
     /// The protocol number both sides speak, or what stands in the way.
     pub fn negotiate(&self, peer: &Self) -> Result<u16, Incompatible> {
         let agreed = self.protocol.min(peer.protocol);

@@ -11,6 +11,7 @@
 //! | [`handover`] | what a relay says to a host when it passes its descriptors on |
 //! | [`frame`], [`codec`], [`message`] | how messages become bytes |
 //! | [`record`], [`session`], [`outcome`], [`finding`], [`id`] | the nouns that travel |
+//! | [`terminal`] | what a program says to its terminal: where sequences end, which modes are set |
 //! | [`limits`] | every bound, by its name in PROTOCOL.md |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -31,3 +32,4 @@ pub mod outcome;
 pub mod record;
 pub mod secret;
 pub mod session;
+pub mod terminal;

@@ -59,7 +59,7 @@ fn shapes() -> Vec<(&'static str, Messages)> {
         }
         "link.to-client": link_to_client {
             Hello Listed Attached Removed Refused Examined Submitted StdinTaken Record CaughtUp Changed
-            Stolen Detached Ended Question QuestionOver AgentData AgentEnd Ping Pong
+            Stolen Detached Ended Question QuestionOver AgentData AgentEnd Modes Ping Pong
         }
         "control.to-mux": to_mux {
             Hello Select Enumerate New Connect Disconnect Remove Invoke Receive MuxStatus MuxStop Watch
@@ -67,7 +67,7 @@ fn shapes() -> Vec<(&'static str, Messages)> {
         }
         "control.to-cli": to_cli {
             Hello Sessions Question Notice Accepted Record StdinTaken Interrupted Resumed Finished
-            Failed MuxReport CaughtUp QuestionOver Examined Answered
+            Failed MuxReport CaughtUp QuestionOver Examined Answered Modes
         }
         "handover.to-host": relay { HandOver Inquire Terminate }
         "handover.to-relay": relay { TakenOver Status Terminated Refused }

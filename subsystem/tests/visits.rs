@@ -574,3 +574,97 @@ fn a_command_that_ignores_being_stopped_is_killed_in_the_time_it_was_given() {
     }
     assert_eq!(remote.run(4, "echo on").0, b"on\n");
 }
+
+/// A reader of the terminal, without a credit to speak of.
+fn reader(number: u32, from: From, credit: u32) -> ReaderOpen {
+    ReaderOpen {
+        reader: ReaderId(number),
+        source: Source::Terminal,
+        from,
+        only: None,
+        skip: Vec::new(),
+        credit,
+        owed: 0,
+    }
+}
+
+/// What comes next for that reader.
+fn next_for(remote: &mut Remote, number: u32) -> (ToClient, Vec<u8>) {
+    let id = ReaderId(number);
+    loop {
+        let (message, body) = remote.hear();
+        match &message {
+            ToClient::Record(record) if record.reader == id => return (message, body.to_vec()),
+            ToClient::Modes(modes) if modes.reader == id => return (message, body.to_vec()),
+            ToClient::CaughtUp(caught) if caught.reader == id => return (message, Vec::new()),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn who_reads_behind_what_is_gone_is_told_the_modes_first() {
+    let places = Places::new();
+    let mut it = Visitor::enter(session(&places), 2);
+    it.sees("prompt> ");
+    let mut watcher = places.remote();
+    watcher.say(attach(INSTANCE, 2, AttachMode::ReadOnly), b"");
+    attached(&mut watcher);
+    // From the first record on there is nothing to be told, and one with a credit of 1 stays there.
+    watcher.say(reader(1, From::Bytes(1 << 20), 1), b"");
+    let (ToClient::Record(first), _) = next_for(&mut watcher, 1) else {
+        panic!("a record first");
+    };
+    assert!(first.seq < Seq(4), "{first:?}");
+    it.types("stty -echo; printf '\\e[?1049h\\e[?1002;1006h\\e[?25l'; sleep 0\n");
+    it.sees("\x1b[?1002;1006h\x1b[?25l");
+    it.types("for i in {1..40000}; do echo \"$i ---------- ---------- ---------- ----------\"; done; echo do\"\"ne\n");
+    it.sees("done\r\n");
+
+    // Another one begins in the middle.
+    watcher.say(reader(2, From::Bytes(1000), 1 << 20), b"");
+    let (ToClient::Modes(modes), setting) = next_for(&mut watcher, 2) else {
+        panic!("the modes first");
+    };
+    let setting = String::from_utf8(setting).unwrap();
+    assert!(
+        setting.starts_with("\x1b[?1049h") && setting.contains("\x1b[?25l"),
+        "{setting:?}"
+    );
+    assert!(setting.contains("\x1b[?1002h\x1b[?1006h"), "{setting:?}");
+    let (ToClient::Record(record), _) = next_for(&mut watcher, 2) else {
+        panic!("a record behind them");
+    };
+    assert_eq!(record.seq, modes.before);
+    // One that goes on where it was is told nothing.
+    watcher.say(reader(3, From::Seq(record.seq), 1 << 20), b"");
+    assert!(matches!(
+        next_for(&mut watcher, 3),
+        (ToClient::Record(again), _) if again.seq == record.seq
+    ));
+
+    // The first one has a gap by now.
+    let ack = ReaderAck {
+        reader: ReaderId(1),
+        seq: first.seq,
+    };
+    watcher.say(ack, b"");
+    let (ToClient::Modes(modes), body) = next_for(&mut watcher, 1) else {
+        panic!("the modes first");
+    };
+    assert_eq!(String::from_utf8(body).unwrap(), setting);
+    let (ToClient::Record(gap), _) = next_for(&mut watcher, 1) else {
+        panic!("the gap behind them");
+    };
+    assert!(matches!(gap.kind, RecordKind::Gap(_)), "{gap:?}");
+    assert_eq!(gap.seq.next(), modes.before);
+    let ack = ReaderAck {
+        reader: ReaderId(1),
+        seq: gap.seq,
+    };
+    watcher.say(ack, b"");
+    let (ToClient::Record(record), _) = next_for(&mut watcher, 1) else {
+        panic!("no modes twice");
+    };
+    assert_eq!(record.seq, modes.before);
+}

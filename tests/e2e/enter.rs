@@ -1,6 +1,7 @@
 //! `enter`: the session's own shell on a real terminal.
 
 mod engines;
+mod history;
 mod links;
 mod pastes;
 mod programs;

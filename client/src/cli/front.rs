@@ -47,6 +47,8 @@ pub(super) struct Front {
     /// Whether what comes is only taken in, until there is a screen to be drawn from it.
     gathers: bool,
     gathered: usize,
+    /// Whether the program is to draw again what was drawn of its screen by halves.
+    redraw: bool,
     /// What is shown on the last line, over the screen.
     status: Option<String>,
 }
@@ -69,6 +71,7 @@ impl Front {
             changes: Changes::follow().map_err(system)?,
             gathers: true,
             gathered: 0,
+            redraw: false,
             status: None,
         })
     }
@@ -115,15 +118,22 @@ impl Front {
         }
         out.push_str(&self.screen.drawing());
         out.push_str(&self.status_line());
+        self.redraw = self.screen.is_partial();
         self.remember_farewell();
         Ok(out.into_bytes())
     }
 
-    /// Part of what the terminal said is lost: the screen is drawn anew from what follows.
-    pub(super) fn restart(&mut self) -> Vec<u8> {
+    /// Whether the program should be made to draw its screen again; said once for each drawing.
+    pub(super) fn takes_redraw(&mut self) -> bool {
+        std::mem::take(&mut self.redraw)
+    }
+
+    /// Part of what the terminal said is lost: the screen is drawn anew from what follows, on a
+    /// terminal in the modes that `setting` sets.
+    pub(super) fn restart(&mut self, setting: &[u8]) -> Vec<u8> {
         self.gathers = true;
         self.gathered = 0;
-        let plain = self.screen.restart();
+        let plain = self.screen.restart(setting);
         if self.is_open() {
             plain.into_bytes()
         } else {
@@ -195,7 +205,21 @@ impl Front {
     /// Takes the new size in; gives back what is to be written.
     pub(super) fn resize(&mut self, size: TerminalSize) -> Vec<u8> {
         self.screen.resize(size);
-        if self.status.is_none() || !self.is_open() || self.gathers {
+        match self.status {
+            Some(_) => self.redraw(),
+            None => Vec::new(),
+        }
+    }
+
+    /// The session's terminal has this size for now, and the one in front of the user its own.
+    pub(super) fn pretend(&mut self, size: TerminalSize) {
+        self.screen.resize(size);
+    }
+
+    /// What shows the session's screen again: behind [`Self::pretend`] a program takes for granted
+    /// what a terminal does that really gets another size, as to scroll all of it.
+    pub(super) fn redraw(&mut self) -> Vec<u8> {
+        if !self.is_open() || self.gathers {
             return Vec::new();
         }
         let mut out = self.screen.redrawing();

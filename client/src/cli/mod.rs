@@ -23,6 +23,7 @@ mod invoke;
 mod keystrokes;
 mod mux;
 mod new;
+mod nudge;
 mod parallel;
 mod questioning;
 mod receive;

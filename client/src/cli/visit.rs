@@ -24,6 +24,7 @@ use super::error::Error;
 use super::front::{Doing, Front};
 use super::interrupt::Wish;
 use super::keystrokes::Keystrokes;
+use super::nudge::Nudge;
 use super::questioning::Questioning;
 use crate::control::connection::Connection;
 use crate::output::page::{Channel, Page};
@@ -62,6 +63,7 @@ pub(super) struct Visit {
     message: Enter,
     front: Front,
     keystrokes: Keystrokes,
+    nudge: Nudge,
     /// What is still to be written to the terminal.
     out: Vec<u8>,
     /// The last record taken in, and the last that was written out.
@@ -98,6 +100,7 @@ impl Visit {
             message,
             front,
             keystrokes: Keystrokes::default(),
+            nudge: Nudge::default(),
             out: Vec::new(),
             seen: None,
             consumed: None,
@@ -172,6 +175,7 @@ impl Visit {
     async fn attempt(&mut self) -> Result<End, Error> {
         let mut connection = Connection::open(&self.client.place).await?;
         self.questioning = Questioning::default();
+        self.let_go();
         self.message.size = self.front.size();
         if self.broken {
             let last = self.consumed.unwrap_or(Seq(0));
@@ -189,6 +193,7 @@ impl Visit {
         let mut wishes = self.client.interrupts.catch();
         loop {
             self.feed(connection)?;
+            self.nudge(connection)?;
             if writing.is_none() {
                 if self.leaving.is_some() {
                     self.front.close();
@@ -239,6 +244,11 @@ impl Visit {
                         return Ok(End::Parted(parting));
                     }
                 }
+                () = at(self.nudge.ends()) => {
+                    self.let_go();
+                    let size = self.front.size();
+                    connection.send(Resize { size }, Bytes::new())?;
+                }
                 () = at(self.leaving) => return Ok(End::Parted(Parting::Left)),
             }
         }
@@ -276,11 +286,33 @@ impl Visit {
         Ok(())
     }
 
+    /// Has what was drawn before what is kept drawn again. The size is that of whoever types.
+    fn nudge(&mut self, connection: &mut Connection) -> Result<(), Error> {
+        if !self.front.takes_redraw() || self.message.mode == AttachMode::ReadOnly {
+            return Ok(());
+        }
+        if let Some(size) = self.nudge.begin(self.front.size(), Instant::now()) {
+            self.front.pretend(size);
+            connection.send(Resize { size }, Bytes::new())?;
+        }
+        Ok(())
+    }
+
+    /// The terminal has its own size again.
+    fn let_go(&mut self) {
+        if let Some(size) = self.nudge.end() {
+            self.front.pretend(size);
+            let out = self.front.redraw();
+            self.out.extend(out);
+        }
+    }
+
     /// Takes in what the user does; says whether the terminal has another size.
     fn does(&mut self, doing: Doing) -> bool {
         match doing {
             Doing::Types(typed) => self.typed(typed),
             Doing::Resizes(size) => {
+                let _ = self.nudge.end();
                 let out = self.front.resize(size);
                 self.out.extend(out);
                 return true;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use outlast_protocol::control::to_cli::ToCli;
 use outlast_protocol::control::to_mux::ToMux;
-use outlast_protocol::hello::{CONTROL_PROTOCOL, Hello};
+use outlast_protocol::hello::{CONTROL_PROTOCOL, Hello, MODES, feature};
 use outlast_protocol::limits::MAX_FRAME;
 use outlast_rendezvous::start::{ConnectError, connect, connect_or_start};
 use rustix::net::sockopt::socket_peercred;
@@ -45,7 +45,7 @@ pub fn hello() -> Hello {
             .to_string_lossy()
             .into_owned(),
         max_frame: MAX_FRAME,
-        features: Vec::new(),
+        features: vec![feature(MODES)],
     }
 }
 

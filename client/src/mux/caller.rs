@@ -8,6 +8,7 @@ use bytes::Bytes;
 use outlast_protocol::control::session::Session;
 use outlast_protocol::control::to_cli::{Notice, Sessions, ToCli};
 use outlast_protocol::control::to_mux::ToMux;
+use outlast_protocol::hello::{Hello, MODES};
 use outlast_protocol::id::InstanceId;
 use outlast_protocol::limits::STDIN_WINDOW;
 use tokio::net::UnixStream;
@@ -29,6 +30,7 @@ pub(super) struct Caller {
     stream: FrameStream,
     questions: u32,
     early: Early,
+    peer: Option<Hello>,
 }
 
 /// What a command line said of its command while the session was still being connected to.
@@ -75,6 +77,7 @@ impl Caller {
             stream: FrameStream::new(stream),
             questions: 0,
             early: Early::default(),
+            peer: None,
         }
     }
 
@@ -95,6 +98,16 @@ impl Caller {
             Ok(head) => self.stream.push(head, body),
             Err(error) => complain(&format!("cannot encode {}: {error}", message.name())),
         }
+    }
+
+    /// It greeted like this.
+    pub(super) fn met(&mut self, peer: Hello) {
+        self.peer = Some(peer);
+    }
+
+    /// Whether it can be told the modes of a terminal.
+    pub(super) fn takes_modes(&self) -> bool {
+        self.peer.as_ref().is_some_and(|peer| peer.has(MODES))
     }
 
     /// Bytes queued and not yet written.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use outlast_protocol::control::to_cli::{
-    Accepted, CaughtUp, FailureKind, Record as Told, StdinTaken as Taken,
+    Accepted, CaughtUp, FailureKind, Modes, Record as Told, StdinTaken as Taken,
 };
 use outlast_protocol::control::to_mux::{Enter, ToMux};
 use outlast_protocol::id::Seq;
@@ -222,6 +222,11 @@ impl<'a> Screen<'a> {
                 }
                 self.sent = Some(record.seq);
                 caller.send(&Told::from(record).into(), body);
+            }
+            Heard::Modes(before, setting) => {
+                if caller.takes_modes() {
+                    caller.send(&Modes { before }.into(), setting);
+                }
             }
             Heard::CaughtUp { next, active, last } => {
                 self.note_turn(caller);

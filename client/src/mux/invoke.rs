@@ -295,6 +295,7 @@ impl<'a> Foreground<'a> {
     fn tell(&mut self, caller: &mut Caller, heard: Heard) {
         let (record, body) = match heard {
             Heard::Record(record, body) => (record, body),
+            Heard::Modes(..) => return,
             Heard::CaughtUp { last, .. } => {
                 self.lost |= last && self.completed.is_none();
                 return;

@@ -198,6 +198,8 @@ impl Delivery<'_> {
                 self.sent = Some(record.seq);
                 caller.send(&Told::from(record).into(), body);
             }
+            // Only of the terminal.
+            Heard::Modes(..) => {}
             Heard::CaughtUp { next, active, last } => {
                 if !self.request.follow || active == 0 || last {
                     self.end = Some(Seq(next.0.saturating_sub(1)));

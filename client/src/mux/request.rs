@@ -5,7 +5,7 @@ use std::rc::Rc;
 use bytes::{Bytes, BytesMut};
 use outlast_protocol::control::to_cli::{Failed, Finished, MuxReport, ToCli};
 use outlast_protocol::control::to_mux::ToMux;
-use outlast_protocol::hello::{CONTROL_PROTOCOL, Hello};
+use outlast_protocol::hello::{CONTROL_PROTOCOL, Hello, MODES, feature};
 use outlast_protocol::limits::{HANDSHAKE_TIME, MAX_SCRIPT};
 use tokio::net::UnixStream;
 
@@ -53,6 +53,7 @@ fn hello() -> Hello {
     Hello {
         protocol: CONTROL_PROTOCOL,
         oldest: CONTROL_PROTOCOL,
+        features: vec![feature(MODES)],
         ..greeting()
     }
 }
@@ -65,6 +66,7 @@ async fn first_request(caller: &mut Caller) -> Result<(ToMux, Bytes), Stop> {
                     Failure::usage(error.to_string())
                         .hint("`outlast mux stop` ends the older mux; sessions keep running")
                 })?;
+                caller.met(peer);
             }
             (other, _) => {
                 let message = format!("expected Hello, got {}", other.name());

@@ -3,10 +3,8 @@
 mod clusters;
 pub mod detach;
 pub mod keys;
-pub mod modes;
 pub mod portable;
 pub mod raw;
 pub mod screen;
-pub mod sequence;
 pub mod size;
 pub mod status;

@@ -6,9 +6,9 @@ use avt::{Parser, ScreenKind, Terminal};
 use outlast_protocol::link::TerminalSize;
 
 use super::clusters::{Clusters, is_special};
-use super::modes::Modes;
 use super::portable::portable;
-use super::sequence::Splitter;
+use outlast_protocol::terminal::modes::Modes;
+use outlast_protocol::terminal::sequence::Splitter;
 
 /// Taken where a terminal says that it has no size.
 const USUAL: TerminalSize = TerminalSize {
@@ -26,6 +26,8 @@ pub struct Screen {
     modes: Modes,
     clusters: Clusters,
     size: TerminalSize,
+    /// Whether the other screen was drawn in part by what was not fed.
+    partial: bool,
 }
 
 impl Screen {
@@ -39,15 +41,27 @@ impl Screen {
             modes: Modes::default(),
             clusters: Clusters::default(),
             size,
+            partial: false,
         }
     }
 
     /// Takes in what the terminal said; gives back what of it is whole by now.
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let modes = &mut self.modes;
+        let (modes, partial) = (&mut self.modes, &mut self.partial);
         let was_whole = self.splitter.is_whole();
-        let whole = self.splitter.push(bytes, |sequence| modes.take(sequence));
-        let text = String::from_utf8_lossy(&whole);
+        let mut restored = Vec::new();
+        let whole = self.splitter.push(bytes, |sequence| {
+            modes.take(sequence);
+            *partial &= modes.is_alternate();
+            let said = modes.restored(sequence);
+            restored.extend(said.map(|said| (sequence.to_vec(), said)));
+        });
+        let mut text = String::from_utf8_lossy(&whole);
+        // The emulator has modes, but cannot save them.
+        for (sequence, said) in restored {
+            let sequence = String::from_utf8_lossy(&sequence);
+            text = text.replacen(&*sequence, &said, 1).into();
+        }
         if was_whole && text.contains(is_special) {
             self.show(&text);
         } else {
@@ -107,12 +121,20 @@ impl Screen {
         self.size
     }
 
-    /// Forgets everything; gives back what sets a terminal that shows this screen back to the
-    /// begin.
-    pub fn restart(&mut self) -> String {
+    /// Forgets everything but that `setting` sets the modes that are in force; gives back what sets
+    /// a terminal that shows this screen back to the begin.
+    pub fn restart(&mut self, setting: &[u8]) -> String {
         let plain = self.plain();
         *self = Self::new(self.size);
+        self.feed(setting);
+        self.partial = self.modes.is_alternate();
         plain
+    }
+
+    /// Whether a full-screen program drew some of what it shows before anything of it was fed.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        self.partial
     }
 
     /// What draws this screen on a terminal that shows anything. It holds no question that the
@@ -191,147 +213,4 @@ fn empty(size: TerminalSize) -> Terminal {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SIZE: TerminalSize = TerminalSize {
-        columns: 20,
-        rows: 5,
-    };
-
-    /// What a terminal shows that was fed this: both its screens, cursor and modes.
-    fn seen(bytes: &[u8]) -> (String, Modes) {
-        let mut screen = Screen::new(SIZE);
-        screen.feed(bytes);
-        (screen.terminal.dump(), screen.modes)
-    }
-
-    fn looks(bytes: &[u8]) -> (Vec<String>, avt::Cursor) {
-        let mut screen = Screen::new(SIZE);
-        screen.feed(bytes);
-        (screen.terminal.screen().text(), screen.terminal.cursor())
-    }
-
-    fn assert_restores(said: &str) {
-        let mut screen = Screen::new(SIZE);
-        screen.feed(said.as_bytes());
-        let restored = seen(screen.drawing().as_bytes());
-        assert_eq!(restored, seen(said.as_bytes()), "{said:?}");
-        // On the very terminal that shows it, too, whatever was put on its last line.
-        let again = format!("{said}\x1b7\x1b[5;1Hlost\x1b8{}", screen.redrawing());
-        assert_eq!(seen(again.as_bytes()), restored, "{said:?}");
-    }
-
-    #[test]
-    fn screens_are_restored_with_everything_that_can_be_seen() {
-        assert_restores("");
-        assert_restores("$ ls\r\nfile\r\n$ half a li");
-        assert_restores("\x1b[1;31mred \x1b[38;2;1;2;3;48;5;9mexact\x1b[0m\r\n日本語 é");
-        assert_restores("\x1b(0lqqk\x1b(B\x1b[2;3Hx\x1b[4mu");
-        assert_restores("12345678901234567890");
-        assert_restores("one\r\ntwo\r\nthree\r\nfour\r\nfive\r\nsix\r\n");
-        assert_restores(
-            "$ vim\r\n\x1b[?1049h\x1b[?1h\x1b=\x1b[?2004h\x1b[?1002;1006h\x1b[2;4r\x1b[H~\r\n~\r\n\
-             \x1b[5;1H-- INSERT --\x1b[2;3H\x1b[?25l\x1b[2 q\x1b]2;vim\x07",
-        );
-    }
-
-    /// Columns as a terminal has them, which gives a mark no column of its own.
-    #[test]
-    fn marks_stay_with_their_characters_and_take_no_column() {
-        let drawn = |pieces: &[&str]| {
-            let mut screen = Screen::new(SIZE);
-            for piece in pieces {
-                screen.feed(piece.as_bytes());
-            }
-            screen.drawing()
-        };
-        let plain = drawn(&["cafe ole|\x1b[2;1H日x"]);
-        let marked = drawn(&["cafe\u{301} ole|\x1b[2;1H日\u{fe0f}x"]);
-        assert_eq!(
-            marked.replace(['\u{301}', '\u{fe0f}'], ""),
-            plain,
-            "the cursor is in the same column"
-        );
-        assert!(marked.contains("cafe\u{301} ole|") && marked.contains("日\u{fe0f}x"));
-        assert_eq!(
-            drawn(&["cafe", "\u{301} ole|\x1b[2;1H日", "\u{fe0f}x"]),
-            marked
-        );
-        // At the end of a row, in a title, on nothing at all.
-        let end = drawn(&["1234567890123456789e\u{301}\u{323}x\x1b]2;e\u{301}\x07"]);
-        assert!(
-            end.contains("9e\u{301}\u{323}") && end.contains("2;H") | end.contains("2;2H"),
-            "{end:?}"
-        );
-        assert!(end.contains("\x1b]2;e\u{301}\x07"), "{end:?}");
-        assert_eq!(drawn(&["\u{301}a"]), drawn(&["a"]));
-    }
-
-    #[test]
-    fn a_restored_screen_asks_nothing() {
-        let mut screen = Screen::new(SIZE);
-        screen.feed(b"a\x1b[c\x1b[>c\x1b[6n\x1b[5n\x1b]11;?\x07\x1b]4;1;?\x1b\\\x1bZ\x1bP+q544e\x1b\\\x1b[18t\x1b[?u\x05b");
-        let drawing = screen.drawing();
-        assert!(drawing.contains("ab"), "{drawing:?}");
-        let mut splitter = Splitter::default();
-        let whole = splitter.push(drawing.as_bytes(), |sequence| {
-            let text = String::from_utf8_lossy(sequence);
-            assert!(
-                !text.starts_with("\x1b]") || text.starts_with("\x1b]2;"),
-                "{text:?}"
-            );
-            assert!(!text.starts_with("\x1bP") && text != "\x1bZ", "{text:?}");
-            let last = text.chars().last();
-            assert!(!matches!(last, Some('c' | 'n' | 't' | 'u')), "{text:?}");
-        });
-        assert!(!whole.contains(&5), "no enquiry");
-    }
-
-    #[test]
-    fn a_sequence_that_is_cut_goes_on_behind_the_restored_screen() {
-        let mut screen = Screen::new(SIZE);
-        screen.feed(b"a\x1b[3");
-        let mut shown = screen.drawing().into_bytes();
-        shown.extend(screen.feed(b"1mred"));
-        assert_eq!(seen(&shown), seen(b"a\x1b[31mred"));
-    }
-
-    #[test]
-    fn the_terminal_is_left_sane_below_everything() {
-        let mut screen = Screen::new(SIZE);
-        let said = "$ htop\r\n\x1b[?1049h\x1b[?1000h\x1b[?25l\x1b[41m\x1b[3;1Hload";
-        screen.feed(said.as_bytes());
-        let left = format!("{said}{}", screen.farewell());
-        assert_eq!(looks(left.as_bytes()), looks(b"$ htop\r\n"));
-        assert_eq!(seen(left.as_bytes()).1.unsetting(), "");
-        let mut screen = Screen::new(SIZE);
-        screen.feed(b"$ half");
-        let left = format!("$ half{}x", screen.farewell());
-        assert_eq!(looks(left.as_bytes()), looks(b"$ half\r\nx"));
-        // A line of two rows, and the cursor above its end.
-        let long = format!("{}\x1b[H", "x".repeat(30));
-        let mut screen = Screen::new(SIZE);
-        screen.feed(long.as_bytes());
-        let left = format!("{long}{}$", screen.farewell());
-        assert_eq!(
-            looks(left.as_bytes()),
-            looks(format!("{long}\r\n\n$").as_bytes())
-        );
-    }
-
-    #[test]
-    fn no_size_harms_it() {
-        for (columns, rows) in [(0, 0), (0, 9), (1, 1), (u16::MAX, 1), (3, 2)] {
-            let mut screen = Screen::new(TerminalSize { columns, rows });
-            screen.feed("some text\r\n\x1b[10;10Hmore 日本".as_bytes());
-            screen.resize(TerminalSize {
-                columns: rows,
-                rows: columns.min(50),
-            });
-            screen.feed(b"\x1b[?1049h\x1b[99;99Hx\x1b[r");
-            assert!(!screen.drawing().is_empty());
-            assert!(!screen.farewell().is_empty());
-        }
-    }
-}
+mod tests;

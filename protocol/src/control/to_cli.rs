@@ -32,6 +32,7 @@ messages! {
         0x8e QuestionOver,
         0x8f Examined,
         0x90 Answered,
+        0x91 Modes bulk,
     }
 }
 
@@ -180,6 +181,14 @@ pub struct MuxReport {
 pub struct CaughtUp {
     /// Number the next record will get.
     pub next: Seq,
+}
+
+/// Where records of the terminal are missing: the modes that it was in behind them. What sets them
+/// is the body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Modes {
+    /// The record they are in force before.
+    pub before: Seq,
 }
 
 /// What the user said to an `Askpass`.

@@ -35,6 +35,7 @@ messages! {
         0x99 QuestionOver,
         0x9a AgentData bulk,
         0x9b AgentEnd,
+        0x9c Modes bulk,
         0x9e Ping,
         0x9f Pong,
     }
@@ -122,6 +123,16 @@ pub struct CaughtUp {
     pub next: Seq,
     /// Invocations that run or wait now.
     pub active: u32,
+}
+
+/// Where records of the terminal are missing: the modes that it was in behind them. What sets them
+/// is the body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Modes {
+    /// Which reader.
+    pub reader: ReaderId,
+    /// The record they are in force before.
+    pub before: Seq,
 }
 
 /// The session changed: something started, ended, was queued.

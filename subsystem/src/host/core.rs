@@ -340,7 +340,9 @@ impl Core {
 
     /// The size that the terminal is to get, once.
     pub(super) fn take_size(&mut self) -> Option<TerminalSize> {
-        self.size.take()
+        let size = self.size.take()?;
+        self.terminal.resized(size.rows);
+        Some(size)
     }
 
     /// Something that a visitor started has the terminal, or nothing has. Says whether that is

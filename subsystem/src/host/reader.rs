@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
+use bytes::Bytes;
 use outlast_protocol::id::{InvocationId, ReaderId, Seq};
 use outlast_protocol::limits::{MAX_CREDIT, RECORD_COST};
 use outlast_protocol::link::to_host::ReaderOpen;
@@ -29,12 +30,19 @@ pub(super) struct Reader {
     told: Option<(Seq, u32)>,
     /// What a gap turned into that has outcomes in it.
     pieces: VecDeque<(Record, Position)>,
+    /// The record of the terminal before which the modes are to be told: what it is to be read
+    /// behind is not there.
+    missing: Option<Seq>,
+    /// The one before which they were.
+    told_modes: Option<Seq>,
 }
 
 /// What a reader has to say next.
 pub(super) enum Next {
     /// This record.
     Record(Box<Record>),
+    /// What brings a terminal to the modes it had before that record.
+    Modes(Seq, Bytes),
     /// It has been sent everything; so many invocations run or wait.
     CaughtUp(Seq, u32),
     /// Nothing for now.
@@ -77,6 +85,10 @@ impl Reader {
             outstanding: request.owed,
             told: None,
             pieces: VecDeque::new(),
+            // Who goes on at a record has what is before it, or gets a gap.
+            missing: (consumed.offset > 0 && !matches!(request.from, From::Seq(_)))
+                .then_some(consumed.seq),
+            told_modes: None,
         }
     }
 
@@ -154,8 +166,22 @@ impl Reader {
         if self.outstanding >= self.credit {
             return Next::Nothing;
         }
-        while let Some((record, behind)) = self.read(core) {
+        loop {
+            if let Some((seq, modes)) = self.modes(core) {
+                return Next::Modes(seq, modes);
+            }
+            let Some((record, behind)) = self.read(core) else {
+                break;
+            };
             if !self.wants(&record) {
+                continue;
+            }
+            let gap = matches!(record.kind, RecordKind::Gap(_));
+            if gap && self.source == Source::Terminal && self.told_modes != Some(behind.seq) {
+                // A link that is lost in between must not leave a gap behind and no modes: they
+                // come first.
+                self.pieces.push_front((record, behind));
+                self.missing = Some(behind.seq);
                 continue;
             }
             let cost = RECORD_COST.saturating_add(record.bytes.len() as u64);
@@ -174,6 +200,16 @@ impl Reader {
         }
         self.told = Some(now);
         Next::CaughtUp(now.0, now.1)
+    }
+
+    /// The modes that are to be told before the next record.
+    fn modes(&mut self, core: &mut Core) -> Option<(Seq, Bytes)> {
+        let seq = self.missing.take()?;
+        self.told_modes = Some(seq);
+        if self.source != Source::Terminal || self.only.is_some() {
+            return None;
+        }
+        Some((seq, core.terminal.before(seq)?))
     }
 
     /// The next record there is, and the place behind it.

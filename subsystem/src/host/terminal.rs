@@ -3,7 +3,7 @@
 //! It is a log of its own, in memory: what the screen showed is not output to be received, and
 //! hours of a screen that changes must not push out what was.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,9 +11,10 @@ use outlast_protocol::id::{InvocationId, Lease, ReaderId, Seq};
 use outlast_protocol::limits::TERMINAL_HISTORY;
 use outlast_protocol::record::{RecordKind, Stream};
 use outlast_protocol::session::Buffering;
+use outlast_protocol::terminal::follower::Follower;
 
 use super::progress::{Progress, Wait};
-use crate::log::{Log, Policy};
+use crate::log::{From, Log, MAX_PAYLOAD, Policy};
 
 /// Programs on the terminal wait for a visitor who has so much to read.
 const AHEAD: u64 = 256 * 1024;
@@ -26,6 +27,10 @@ pub(super) struct Terminal {
     readers: Progress,
     /// For which visit each reads, where it says so.
     visits: BTreeMap<(Lease, ReaderId), Option<InvocationId>>,
+    /// The modes before the first record that is kept.
+    modes: Follower,
+    /// The lines it has, each from a record on that is kept.
+    rows: VecDeque<(Seq, u16)>,
 }
 
 impl Terminal {
@@ -36,9 +41,11 @@ impl Terminal {
             ..Policy::default()
         };
         Self {
-            log: Log::in_memory(policy),
+            log: Log::in_memory(policy).with_last_look(),
             readers: Progress::default(),
             visits: BTreeMap::new(),
+            modes: Follower::default(),
+            rows: VecDeque::new(),
         }
     }
 
@@ -56,13 +63,61 @@ impl Terminal {
     pub(super) fn said(&mut self, now_ms: u64, invocation: Option<InvocationId>, bytes: Bytes) {
         let kind = RecordKind::Output(Stream::Pty);
         self.log.append(now_ms, invocation, kind, bytes);
-        self.log.flush();
+        self.settle();
     }
 
     /// Something became of a visit.
     pub(super) fn note(&mut self, now_ms: u64, visit: InvocationId, kind: RecordKind) {
         self.log.append(now_ms, Some(visit), kind, Bytes::new());
+        self.settle();
+    }
+
+    /// It has so many lines now.
+    pub(super) fn resized(&mut self, rows: u16) {
+        let next = self.next();
+        // Nothing was said in between.
+        if self.rows.back().is_some_and(|(since, _)| *since == next) {
+            self.rows.pop_back();
+        }
+        self.rows.push_back((next, rows));
+    }
+
+    /// What brings a terminal on which nothing is set to where this one was before that record;
+    /// none where nothing is missing before it.
+    pub(super) fn before(&mut self, seq: Seq) -> Option<Bytes> {
+        if seq <= Seq::FIRST {
+            return None;
+        }
+        // Only the modes of what is gone are known by heart: the rest can be read.
+        let mut modes = self.modes.clone();
+        let mut rows = self.rows.iter().peekable();
+        let mut cursor = self.log.cursor(From::Seq(self.log.first()));
+        while cursor.position().seq < seq
+            && let Ok(Some(record)) = self.log.read(&mut cursor, MAX_PAYLOAD)
+        {
+            while let Some((_, rows)) = rows.next_if(|(since, _)| *since <= record.seq) {
+                modes.resized(*rows);
+            }
+            modes.push(&record.bytes);
+        }
+        for (_, rows) in rows.take_while(|(since, _)| *since <= seq) {
+            modes.resized(*rows);
+        }
+        Some(modes.restoring().into())
+    }
+
+    /// Looks at what is dropped before it is gone.
+    fn settle(&mut self) {
         self.log.flush();
+        for record in self.log.dropped() {
+            while let Some((since, rows)) = self.rows.front()
+                && *since <= record.seq
+            {
+                self.modes.resized(*rows);
+                self.rows.pop_front();
+            }
+            self.modes.push(&record.bytes);
+        }
     }
 
     /// A reader that may write has come, for that visit if it says so.
@@ -147,5 +202,58 @@ mod tests {
         }
         let kept = 101 - terminal.log().first().0;
         assert!((20..=27).contains(&kept), "{kept}");
+    }
+
+    /// What is known of the part that is gone, with what is read of the rest, is what is known of
+    /// everything: at every record that there is.
+    #[test]
+    fn the_modes_before_any_record_are_those_that_everything_before_it_set() {
+        let mut terminal = Terminal::new();
+        let mut everything = Follower::default();
+        let mut before = vec![Vec::new()];
+        let words = [
+            "\x1b[?1049h\x1b[1;20r",
+            "\x1b[?1000;1006h",
+            "\x1b[?25",
+            "l\x1b]2;title\x07",
+            "\x1b[?1049l",
+            "\x1b[?1000l\x1b[?25h\x1b[?7l",
+        ];
+        for round in 0..600usize {
+            if round % 7 == 0 {
+                let rows = u16::try_from(20 + round % 11).unwrap();
+                terminal.resized(rows + 1);
+                terminal.resized(rows);
+                everything.resized(rows);
+            }
+            let mut said = words[round % words.len()].as_bytes().to_vec();
+            if round % 6 != 2 {
+                said.resize(5000, b'x');
+            }
+            everything.push(&said);
+            terminal.said(0, None, said.into());
+            before.push(everything.restoring());
+        }
+        assert_eq!(terminal.before(Seq::FIRST), None, "nothing is missing");
+        let first = terminal.log().first();
+        assert!(first > Seq(300), "{first}");
+        // A change of size is one before the next record.
+        for seq in first.0..=600 {
+            let known = terminal.before(Seq(seq)).unwrap();
+            if (seq - 1) % 7 != 0 {
+                let index = usize::try_from(seq - 1).unwrap();
+                assert_eq!(known, before[index], "before {seq}");
+            }
+        }
+        assert!(terminal.rows.len() < 60, "{}", terminal.rows.len());
+    }
+
+    #[test]
+    fn sizes_without_a_word_in_between_are_not_kept() {
+        let mut terminal = Terminal::new();
+        for rows in 1..1000 {
+            terminal.resized(rows);
+        }
+        assert_eq!(terminal.rows.len(), 1);
     }
 }

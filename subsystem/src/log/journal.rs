@@ -33,6 +33,8 @@ pub struct Log {
     pub(super) held: Hold,
     pub(super) now_ms: u64,
     pub(super) scratch: Vec<u8>,
+    /// Records that are nowhere any more, where somebody wants to have a last look at them.
+    pub(super) dropped: Option<Vec<Record>>,
     /// Bytes written since the active segment was last seen to have a name.
     pub(super) unchecked: usize,
 }
@@ -78,8 +80,23 @@ impl Log {
             held: Hold::ALL,
             now_ms: 0,
             scratch: Vec::new(),
+            dropped: None,
             unchecked: 0,
         }
+    }
+
+    /// Has the records that are dropped without having been written kept for [`Self::dropped`].
+    #[must_use]
+    pub fn with_last_look(mut self) -> Self {
+        self.dropped = Some(Vec::new());
+        self
+    }
+
+    /// The records that were dropped since this was last asked, in order.
+    pub fn dropped(&mut self) -> impl Iterator<Item = Record> {
+        self.dropped
+            .iter_mut()
+            .flat_map(|records| records.drain(..))
     }
 
     /// Adds a record; `bytes` is the output, empty for every other kind. Output beyond
@@ -159,7 +176,10 @@ impl Log {
             if self.policy.buffering == Buffering::Block && self.held.has(start.seq) {
                 return;
             }
-            self.tail.pop();
+            let record = self.tail.pop();
+            if let Some(dropped) = &mut self.dropped {
+                dropped.extend(record);
+            }
             self.unwritten = self.tail.start().seq;
             let cause = if self.writes() {
                 GapCause::Storage

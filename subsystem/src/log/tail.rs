@@ -52,10 +52,10 @@ impl Tail {
     }
 
     /// Drops the first record.
-    pub(super) fn pop(&mut self) {
-        if let Some(entry) = self.entries.pop_front() {
-            self.cost -= entry.cost();
-        }
+    pub(super) fn pop(&mut self) -> Option<Record> {
+        let entry = self.entries.pop_front()?;
+        self.cost -= entry.cost();
+        Some(entry.record)
     }
 
     /// Gives back the room of dropped records.

@@ -23,10 +23,10 @@ const STATE: &str = "cursor #{cursor_x},#{cursor_y} #{cursor_flag} alternate #{a
                      insert #{insert_flag} wrap #{wrap_flag} origin #{origin_flag}";
 
 /// A tmux with one pane, seen on a terminal.
-struct Pane<'a> {
+pub(super) struct Pane<'a> {
     machine: &'a ClientMachine,
     socket: PathBuf,
-    terminal: OnPty,
+    pub(super) terminal: OnPty,
 }
 
 impl<'a> Pane<'a> {
@@ -47,7 +47,7 @@ impl<'a> Pane<'a> {
         }
     }
 
-    fn visiting(machine: &'a ClientMachine) -> Self {
+    pub(super) fn visiting(machine: &'a ClientMachine) -> Self {
         let outlast = binaries::outlast();
         Self::running(machine, &[outlast.to_str().unwrap(), "enter", "job"])
     }
@@ -60,7 +60,7 @@ impl<'a> Pane<'a> {
     }
 
     /// What tmux holds at this moment, with colours, cursor and modes.
-    fn look(&self) -> String {
+    pub(super) fn look(&self) -> String {
         let mut command = Self::tmux(self.machine, &self.socket);
         command.args([
             "capture-pane",
@@ -84,7 +84,7 @@ impl<'a> Pane<'a> {
 
     /// Looks again whenever it has changed something, until it is as wanted.
     #[track_caller]
-    fn look_until(&self, wanted: &str) {
+    pub(super) fn look_until(&self, wanted: &str) {
         loop {
             let told = self.terminal.screen.len();
             let look = self.look();
@@ -100,7 +100,7 @@ impl<'a> Pane<'a> {
         }
     }
 
-    fn leave(mut self) {
+    pub(super) fn leave(mut self) {
         self.terminal.send("\x1cd");
         self.terminal.ended();
     }

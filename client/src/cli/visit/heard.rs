@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use outlast_protocol::control::to_cli::{Record, ToCli};
+use outlast_protocol::id::Seq;
 use outlast_protocol::record::RecordKind;
 
 use super::{Parting, Visit};
@@ -13,7 +14,7 @@ impl Visit {
     pub(super) fn take(&mut self, message: ToCli, body: Bytes) -> Result<Option<Parting>, Error> {
         let arrived = matches!(
             message,
-            ToCli::Record(_) | ToCli::Accepted(_) | ToCli::CaughtUp(_)
+            ToCli::Record(_) | ToCli::Modes(_) | ToCli::Accepted(_) | ToCli::CaughtUp(_)
         );
         if arrived && self.absence.ends() {
             self.back();
@@ -21,6 +22,7 @@ impl Visit {
         let computer = self.session.computer_name.clone();
         match message {
             ToCli::Record(record) => self.record(&record, &body)?,
+            ToCli::Modes(modes) => self.missing(modes.before, &body),
             ToCli::CaughtUp(_) if self.begun => {
                 let drawn = self.front.draw()?;
                 self.out.extend(drawn);
@@ -68,6 +70,17 @@ impl Visit {
         }
     }
 
+    /// What was before that record and is not here yet will not come; `setting` sets the modes that
+    /// the terminal was in behind it.
+    fn missing(&mut self, before: Seq, setting: &[u8]) {
+        if self.seen.map(Seq::next) >= Some(before) {
+            return;
+        }
+        self.seen = Some(Seq(before.0.saturating_sub(1)));
+        let out = self.front.restart(setting);
+        self.out.extend(out);
+    }
+
     fn record(&mut self, record: &Record, body: &[u8]) -> Result<(), Error> {
         if self.seen >= Some(record.seq) {
             return Ok(());
@@ -77,13 +90,14 @@ impl Visit {
         match &record.kind {
             RecordKind::Started => self.begun |= ours,
             RecordKind::Output(_) => {
+                self.nudge.answered();
                 let out = self.front.take(body)?;
                 self.out.extend(out);
             }
             RecordKind::Completed(outcome) if ours => self.outcome = Some(outcome.clone()),
             RecordKind::Completed(_) => {}
             RecordKind::Gap(_) => {
-                let out = self.front.restart();
+                let out = self.front.restart(&[]);
                 self.out.extend(out);
             }
         }

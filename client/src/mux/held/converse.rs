@@ -110,6 +110,11 @@ impl Held {
                     let _ = reader.send(Heard::Record(record, body));
                 }
             }
+            ToClient::Modes(modes) => {
+                if let Some(reader) = inner.readers.get(&modes.reader) {
+                    let _ = reader.send(Heard::Modes(modes.before, body));
+                }
+            }
             ToClient::CaughtUp(caught) => {
                 let last = inner.info.life != Life::Live;
                 if let Some(reader) = inner.readers.get(&caught.reader) {

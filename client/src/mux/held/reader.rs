@@ -12,6 +12,8 @@ use super::Held;
 /// What a reader hears.
 pub(in crate::mux) enum Heard {
     Record(Record, Bytes),
+    /// The modes of the terminal before that record, behind others that are missing.
+    Modes(Seq, Bytes),
     /// Everything below `next` was sent; so many invocations run or wait. The last that is heard,
     /// if the session is over.
     CaughtUp {

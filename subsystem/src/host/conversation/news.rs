@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use outlast_protocol::id::{InvocationId, Lease, Seq};
 use outlast_protocol::link::to_client::{
-    CaughtUp, Changed, Ended, QuestionOver, Record, StdinTaken, Stolen, ToClient,
+    CaughtUp, Changed, Ended, Modes, QuestionOver, Record, StdinTaken, Stolen, ToClient,
 };
 use outlast_protocol::session::Life;
 
@@ -81,6 +81,10 @@ impl Conversation {
                         kind: record.kind,
                     };
                     return Some((ToClient::Record(message), record.bytes));
+                }
+                Next::Modes(before, setting) => {
+                    let message = Modes { reader: id, before };
+                    return Some((ToClient::Modes(message), setting));
                 }
                 Next::CaughtUp(next, active) => {
                     let message = CaughtUp {

@@ -1,14 +1,16 @@
 //! Where escape sequences and characters end: what a program writes to its terminal is cut
 //! anywhere on its way, and nothing of ours may be put into the middle of one.
 
+use alloc::vec::Vec;
+
 /// A sequence longer than this (a picture, a clipboard) is passed on in parts.
 const LONGEST: usize = 64 * 1024;
 
-const ESC: u8 = 0x1b;
+pub(super) const ESC: u8 = 0x1b;
 const BEL: u8 = 0x07;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     #[default]
     Ground,
     /// In a UTF-8 character: so many bytes are missing.
@@ -38,7 +40,7 @@ pub struct Splitter {
 impl Splitter {
     /// Takes bytes in; gives back what is whole by now, and shows each whole sequence to `each`.
     pub fn push(&mut self, bytes: &[u8], mut each: impl FnMut(&[u8])) -> Vec<u8> {
-        let mut all = std::mem::take(&mut self.kept);
+        let mut all = core::mem::take(&mut self.kept);
         let known = all.len();
         all.extend_from_slice(bytes);
         let mut begin = 0;
@@ -98,7 +100,7 @@ impl Splitter {
 }
 
 /// The state behind a byte, and whether a sequence ended with it.
-fn step(state: State, byte: u8) -> (State, bool) {
+pub(super) fn step(state: State, byte: u8) -> (State, bool) {
     let cancels = matches!(byte, 0x18 | 0x1a);
     match state {
         _ if cancels => (State::Ground, false),
@@ -134,6 +136,8 @@ fn step(state: State, byte: u8) -> (State, bool) {
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::String;
+
     use super::*;
 
     const STREAM: &str = "a\x1b[31mred\x1b[0m é€😀 \x1b]0;title\x07\x1b(0q\x1b(B\x1bP1;2|x\x07y\x1b\\\x1b]8;;u\
