@@ -11,6 +11,8 @@ use super::sequence::{ESC, State, step};
 const LONGEST: usize = 2048;
 /// Bytes that are looked at together for one that means something.
 const BLOCK: usize = 64;
+/// And before those, one by one.
+const NEAR: usize = 16;
 const SHIFT_OUT: u8 = 0x0e;
 const SHIFT_IN: u8 = 0x0f;
 /// Lines of a terminal that nobody has given a size.
@@ -44,7 +46,7 @@ impl Follower {
     /// Takes in what the terminal was told next.
     pub fn push(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
-        while let Some((first, behind)) = rest.split_first() {
+        while !rest.is_empty() {
             if self.is_in_text() {
                 let text = text_before(rest);
                 let (said, more) = rest.split_at(text.min(rest.len()));
@@ -55,8 +57,13 @@ impl Follower {
                     rest = behind;
                 }
             } else {
-                self.byte(*first);
-                rest = behind;
+                let (inside, more) = rest.split_at(self.inside(rest));
+                self.keep(inside);
+                rest = more;
+                if let Some((byte, behind)) = more.split_first() {
+                    self.byte(*byte);
+                    rest = behind;
+                }
             }
         }
     }
@@ -137,6 +144,24 @@ impl Follower {
         self.cut = false;
     }
 
+    /// How many bytes only make the present sequence longer.
+    fn inside(&self, bytes: &[u8]) -> usize {
+        let goes_on = |byte: &u8| match self.state {
+            State::Csi => matches!(byte, b' '..=b'?'),
+            State::Osc | State::Text => *byte >= b' ',
+            _ => false,
+        };
+        let ends = bytes.iter().position(|byte| !goes_on(byte));
+        ends.unwrap_or(bytes.len())
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = LONGEST.saturating_sub(self.kept.len());
+        self.cut |= bytes.len() > room;
+        let kept = bytes.get(..room.min(bytes.len()));
+        self.kept.extend_from_slice(kept.unwrap_or_default());
+    }
+
     /// A byte in the middle of a sequence.
     fn byte(&mut self, byte: u8) {
         let before = self.state;
@@ -149,11 +174,7 @@ impl Follower {
             self.begin();
             return;
         }
-        if self.kept.len() < LONGEST {
-            self.kept.push(byte);
-        } else {
-            self.cut = true;
-        }
+        self.keep(&[byte]);
         self.state = next;
         if next != State::Ground {
             return;
@@ -169,8 +190,13 @@ impl Follower {
 /// How many bytes there are before the first that means something.
 fn text_before(bytes: &[u8]) -> usize {
     let means = |byte: &u8| matches!(*byte, ESC | SHIFT_OUT | SHIFT_IN);
-    let mut passed = 0usize;
-    for block in bytes.chunks(BLOCK) {
+    // Between the sequences of a coloured line there is not much.
+    let (near, far) = bytes.split_at(bytes.len().min(NEAR));
+    if let Some(at) = near.iter().position(means) {
+        return at;
+    }
+    let mut passed = near.len();
+    for block in far.chunks(BLOCK) {
         // Without a way out of the loop it is done many bytes at a time.
         if block.iter().fold(false, |any, byte| any | means(byte)) {
             let within = block.iter().position(means).unwrap_or(block.len());
