@@ -286,7 +286,7 @@ tests! {
         assert_eq!(bench.completion().await, Ok(Code(0)));
         let other = bench.run("echo other; echo >gate; wait").await;
         assert_eq!(other.out(), "other\n");
-        assert_eq!(started.read_to_end().await.0, b"soon\nlate\n");
+        assert_eq!(bench.read_to_end(&mut started).await.0, b"soon\nlate\n");
         bench.close().await;
     }
 
@@ -373,7 +373,7 @@ tests! {
         bench.read_until(&mut started, "deaf\n").await;
         bench.runspace.kill();
         assert_eq!(bench.completion().await, Ok(Code(137)));
-        assert_eq!(started.read_to_end().await.0, b"go\nnext 143\ndeaf\n");
+        assert_eq!(bench.read_to_end(&mut started).await.0, b"go\nnext 143\ndeaf\n");
         assert_eq!(bench.run("kill -0 $old && echo alive").await.out(), "alive\n");
         bench.close().await;
     }
@@ -388,7 +388,7 @@ tests! {
                 }
                 bench.runspace.interrupt();
                 assert_eq!(bench.completion().await, Ok(Code(130)), "{script}");
-                started.read_to_end().await;
+                bench.read_to_end(&mut started).await;
             }
         }
         bench.close().await;
@@ -424,7 +424,7 @@ tests! {
             started.read_until("go\n").await;
             bench.runspace.kill();
             assert_eq!(bench.completion().await, Ok(Code(137)), "{script}");
-            assert_eq!(started.read_to_end().await.0, b"go\n", "{script}");
+            assert_eq!(bench.read_to_end(&mut started).await.0, b"go\n", "{script}");
             assert_eq!(bench.run("trap - INT; echo $$ $x; kill -0 $old").await.out(), format!("{pid} 5\n"), "{script}");
         }
         bench.close().await;
@@ -588,6 +588,14 @@ tests! {
             let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
             assert!(state.is_empty() || state.contains(") Z "), "{pid} is alive: {state}");
         }
+    }
+
+    async fn a_bench_that_is_dropped_ends_what_it_started() {
+        let mut bench = Bench::open().await;
+        let ran = bench.run("sh -c 'trap \"\" HUP TERM; while :; do sleep 1000; done' >/dev/null 2>&1 & echo $!").await;
+        let end = runspace::End::of(ran.out().trim().parse().unwrap());
+        drop(bench);
+        end.wait().await;
     }
 
     async fn a_killed_host_takes_the_shell_and_its_job_along() {

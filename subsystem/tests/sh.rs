@@ -110,7 +110,7 @@ tests! {
                 started.read_error_until("\n").await;
                 stop(&mut bench.runspace);
                 assert_eq!(bench.completion().await, Ok(Code(status)), "{error}");
-                started.read_to_end().await;
+                bench.read_to_end(&mut started).await;
                 assert_eq!(bench.run("echo $x").await.out(), "5\n", "{error}");
             }
         }

@@ -124,7 +124,7 @@ tests! {
                 }
                 bench.runspace.interrupt();
                 assert_eq!(bench.completion().await, Ok(Code(130)), "{script}");
-                started.read_to_end().await;
+                bench.read_to_end(&mut started).await;
             }
         }
         bench.close().await;

@@ -177,9 +177,9 @@ fn children(parent: i32) -> Vec<i32> {
 }
 
 /// What an invocation left in the shell's own group, which no background job is in: command
-/// substitutions.
+/// substitutions, and what has lost its parent to a ^C that it was not hit by itself.
 pub(super) fn left_beside(shell: i32, beginning: &Beginning) -> Vec<i32> {
-    let mut left = below(shell);
+    let mut left = below_and_beside(shell, beginning);
     left.retain(|it| it.group == shell && beginning.covers(it));
     left.iter().map(|it| it.pid).collect()
 }

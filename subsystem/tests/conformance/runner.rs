@@ -107,7 +107,7 @@ async fn play(column: Column, case: &Case, steps: &[Step], at: &Cell<usize>) -> 
         }
     }
     for (mut started, step, number) in left {
-        let (stdout, stderr) = started.read_to_end().await;
+        let (stdout, stderr) = bench.read_to_end(&mut started).await;
         let place = |failure| format!("step {} in the end: {failure}", number + 1);
         said(&bench, "stdout", &step.out, &stdout).map_err(place)?;
         said(&bench, "stderr", &step.err, &stderr).map_err(place)?;
@@ -158,14 +158,18 @@ async fn perform(bench: &mut Bench, step: &Step) -> Ran {
                 Stop::Kill => bench.runspace.kill(),
             }
             let end = bench.completion().await;
-            gather(started, end).await
+            gather(bench, started, end).await
         }
         Act::FailsToOpen(..) => panic!("it has opened"),
     }
 }
 
-async fn gather(mut started: Started, end: Result<ExitStatus, ExitStatus>) -> Ran {
-    let (stdout, stderr) = started.read_to_end().await;
+async fn gather(
+    bench: &mut Bench,
+    mut started: Started,
+    end: Result<ExitStatus, ExitStatus>,
+) -> Ran {
+    let (stdout, stderr) = bench.read_to_end(&mut started).await;
     Ran {
         status: end.unwrap_or_else(|status| status),
         exited: end.err(),

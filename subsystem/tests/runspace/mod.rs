@@ -1,8 +1,10 @@
 //! A runspace in a temporary home, and what a caller does with it.
 
+mod session;
 #[allow(dead_code, reason = "only some engines are visited in tests")]
 pub(crate) mod visitor;
 
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -16,6 +18,7 @@ use outlast_subsystem::runspace::{
 use outlast_subsystem::sys::readiness;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
+use session::Session;
 use tokio::io::{Interest, unix::AsyncFd};
 
 /// Programs in this directory of the home are found before all others.
@@ -75,6 +78,7 @@ pub(crate) struct Bench {
     pub(crate) runspace: Runspace,
     pub(crate) home: Home,
     number: u64,
+    session: Session,
 }
 
 impl Bench {
@@ -111,8 +115,10 @@ impl Bench {
             open_timeout,
             umask: 0o022,
         };
+        let runspace = Runspace::open(spec).await?;
         Ok(Self {
-            runspace: Runspace::open(spec).await?,
+            session: Session::of(runspace.pid()),
+            runspace,
             home,
             number: 0,
         })
@@ -160,11 +166,18 @@ impl Bench {
 
     async fn ran(&mut self, mut started: Started, input: Option<&[u8]>) -> Ran {
         let stdin = started.stdin.take();
-        let (end, (stdout, stderr), stdin_closed) = tokio::join!(
-            self.completion(),
-            started.read_to_end(),
-            write(stdin, input)
-        );
+        let end = std::cell::Cell::new(None);
+        let ending = async {
+            end.set(Some(self.completion().await));
+            self.idle().await
+        };
+        let said = async { tokio::join!(started.read_to_end(), write(stdin, input)) };
+        // It may have said all before it ends.
+        let ((stdout, stderr), stdin_closed) = beside(said, ending).await;
+        let end = match end.take() {
+            Some(end) => end,
+            None => self.completion().await,
+        };
         Ran {
             status: end.unwrap_or_else(|status| status),
             exited: end.err(),
@@ -180,7 +193,7 @@ impl Bench {
         started.read_until("go\n").await;
         self.runspace.interrupt();
         let status = self.completion().await.unwrap();
-        let (stdout, stderr) = started.read_to_end().await;
+        let (stdout, stderr) = self.read_to_end(&mut started).await;
         Ran {
             status,
             exited: None,
@@ -228,6 +241,21 @@ impl Bench {
         tokio::select! {
             () = started.read_until(end) => {}
             end = self.completion() => panic!("it has ended: {end:?}"),
+        }
+    }
+
+    /// Reads all that an invocation says which has ended, while the runspace goes on to look after
+    /// what it stopped.
+    pub(crate) async fn read_to_end(&mut self, started: &mut Started) -> (Vec<u8>, Vec<u8>) {
+        beside(started.read_to_end(), self.idle()).await
+    }
+
+    /// Has the runspace go about its business, as a host does.
+    async fn idle(&mut self) -> Infallible {
+        loop {
+            if let Event::Exited(_) = self.runspace.next_event().await {
+                std::future::pending::<()>().await;
+            }
         }
     }
 
@@ -281,7 +309,7 @@ impl Started {
         line.trim().to_owned()
     }
 
-    pub(crate) async fn read_to_end(&mut self) -> (Vec<u8>, Vec<u8>) {
+    async fn read_to_end(&mut self) -> (Vec<u8>, Vec<u8>) {
         let Self { stdout, stderr, .. } = self;
         tokio::join!(stdout.read_all(), stderr.read_all());
         (
@@ -318,6 +346,14 @@ impl Reader {
 
     async fn read_all(&mut self) {
         while self.read().await {}
+    }
+}
+
+/// What comes of one thing, while another one goes on that never ends.
+async fn beside<T>(one: impl Future<Output = T>, other: impl Future<Output = Infallible>) -> T {
+    tokio::select! {
+        it = one => it,
+        never = other => match never {},
     }
 }
 

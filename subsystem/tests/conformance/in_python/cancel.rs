@@ -65,6 +65,9 @@ fn interrupts() -> Vec<Wording> {
             with_state([
                 thrown("done = subprocess.run('cat | cat', shell=True)"),
                 thrown("done = subprocess.run('sleep 1000 | sleep 1000 | cat', shell=True)"),
+                // Python kills the shell; what the first ^C does not end has no parent then.
+                interrupt("done = subprocess.run(\"sh -c 'trap \\\"trap - INT\\\" INT; echo go; while :; do :; done' | cat\", shell=True)")
+                    .err_has(&["KeyboardInterrupt"]),
             ]),
         ),
         says(

@@ -113,7 +113,7 @@ pub(super) async fn a_password_asked_for_on_the_terminal_is_a_question_and_nowhe
     it.bench.runspace.answer(Some("unasked"));
     it.bench.runspace.type_in("\x04".into());
     assert_eq!(completed(&mut it).await, Code(0));
-    let (stdout, _) = pipes.read_to_end().await;
+    let (stdout, _) = it.bench.read_to_end(&mut pipes).await;
     assert_eq!(stdout, b"secret one/secret two\nnone\n");
     assert_eq!(it.asked.len(), 2, "{:?}", it.asked);
     let shown = it.bench.runspace.pty_tail();
@@ -134,7 +134,7 @@ pub(super) async fn a_question_that_nobody_answers_is_the_end_of_the_file(
     }
     it.bench.runspace.answer(None);
     completed(&mut it).await;
-    assert_eq!(pipes.read_to_end().await.0, b"1\n");
+    assert_eq!(it.bench.read_to_end(&mut pipes).await.0, b"1\n");
     it.bench.close().await;
     Ok(())
 }
