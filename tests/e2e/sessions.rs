@@ -361,6 +361,20 @@ fn temporary_sessions_vanish() {
     servers.iter().for_each(Sshd::wait_nothing_left);
 }
 
+/// What takes the shell's place is the rest of the command, and its end that of the command.
+#[test]
+fn temporary_session_may_end_with_exec() {
+    let world = World::new();
+    let run = |script| world.outlast(&["invoke", "-c", "server", script]);
+    run("exec sh -c 'echo last words; exit 6'")
+        .code(6)
+        .stdout_is("last words\n")
+        .stderr_is("");
+    run("exec true").success().stderr_is("");
+    run("kill -9 $$").code(137).no_panic();
+    world.sshd().wait_nothing_left();
+}
+
 #[test]
 fn temporary_session_vanishes_with_its_command_line() {
     let world = World::new();

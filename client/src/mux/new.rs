@@ -6,10 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use outlast_protocol::control::to_cli::{FailureKind, Finished};
 use outlast_protocol::control::to_mux::New;
+use outlast_protocol::hello::Extension;
 use outlast_protocol::id::SessionName;
 use outlast_protocol::link::AttachMode;
 use outlast_protocol::link::refusal::RefusalCode;
-use outlast_protocol::link::to_host::{Create, ToHost};
+use outlast_protocol::link::to_host::{Create, TEMPORARY, ToHost};
 use tokio::sync::oneshot;
 
 use super::Mux;
@@ -104,7 +105,7 @@ async fn create(
             buffering: request.buffering,
             environment: request.environment.clone(),
             open_timeout_ms: request.open_timeout_ms,
-            extensions: Vec::new(),
+            extensions: extensions(&request),
         };
         match make(mux, &request, &create, prompt, notice).await {
             Ok(attached) => {
@@ -121,6 +122,14 @@ async fn create(
         }
     }
     Err(Failure::usage("no free name was found").hint("give one with -n NAME"))
+}
+
+fn extensions(request: &New) -> Vec<Extension> {
+    let temporary = request.temporary.then(|| Extension {
+        name: TEMPORARY.to_owned(),
+        value: Vec::new(),
+    });
+    temporary.into_iter().collect()
 }
 
 /// The session, if an earlier request with the same instance ID made it.

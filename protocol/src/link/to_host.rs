@@ -45,6 +45,10 @@ messages! {
 /// soon as it is attached; only then the session changes hands. Its value is empty.
 pub const CONFIRMS: &str = "confirms";
 
+/// Name of the extension of [`Create`] by which a client says that it makes the session for one
+/// command or visit. Its value is empty.
+pub const TEMPORARY: &str = "temporary";
+
 /// Asks for all sessions of the user on this computer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct List {

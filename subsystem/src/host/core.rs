@@ -61,6 +61,8 @@ pub(super) struct Core {
     size: Option<TerminalSize>,
     /// Since when the session has been idle and unattended, on the boot-time clock.
     unattended_since: Option<Duration>,
+    /// Whether it was made for one command or visit.
+    temporary: bool,
     /// Set when a client asked for the end.
     removal: bool,
     /// When the session ended, on the boot-time clock.
@@ -122,6 +124,7 @@ impl Core {
             left_running: None,
             size: None,
             unattended_since,
+            temporary: false,
             removal: false,
             ended_at: None,
             end_heard: false,
@@ -305,10 +308,21 @@ impl Core {
         standing.verdict(self.surroundings.boot_time())
     }
 
+    /// It is made for one command or visit.
+    pub(super) fn is_temporary(&mut self) {
+        self.temporary = true;
+    }
+
     /// The shell is gone, or is about to be.
     pub(super) fn end(&mut self, end: End) {
         if !self.is_live() {
             return;
+        }
+        if let (true, End::Shell(status)) = (self.temporary, &end)
+            && let Some((finished, outcome)) = self.invocations.complete(*status)
+        {
+            // What took the shell's place was the rest of the command.
+            self.finished(&finished, outcome);
         }
         let reason = words(&end);
         for finished in self.invocations.abandon() {

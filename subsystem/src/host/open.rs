@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use outlast_protocol::link::refusal::{RefusalCode, Refused};
-use outlast_protocol::link::to_host::Create;
+use outlast_protocol::link::to_host::{Create, TEMPORARY};
 use outlast_protocol::session::INSTANCE_VARIABLE;
 use outlast_rendezvous::{PrivateDirectory, failpoint};
 
@@ -64,6 +64,9 @@ pub(super) async fn open(
     let directory = entry.directory().try_clone().map_err(storage)?;
     let ledger = Ledger::create(&directory).map_err(storage)?;
     let session = Session::new(meta, log, ledger, directory, Surroundings::here());
+    if request.extensions.iter().any(|it| it.name == TEMPORARY) {
+        session.core().is_temporary();
+    }
     Ok((session, runspace))
 }
 

@@ -113,6 +113,11 @@ fn a_session_for_a_visit_ends_with_it() {
     visit.send("\r~.");
     visit.expect("left server; the session there has ended");
     visit.ended().code(0);
+    let mut visit = stage.machine.on_pty(&["enter", "-c", "server"]);
+    visit.send("PS1='he''re> '\r");
+    at_prompt(&visit);
+    visit.send("exec sh -c 'exit 6'\r");
+    visit.ended().code(6);
     stage.sshd.wait_nothing_left();
     stage.strike(vec![]);
 }
