@@ -8,6 +8,8 @@
     clippy::print_stdout
 )]
 
+#[path = "bash/late_signal.rs"]
+mod late_signal;
 #[path = "bash/like_a_file.rs"]
 mod like_a_file;
 #[allow(dead_code, reason = "shared with the tests of other engines")]
@@ -391,6 +393,15 @@ tests! {
                 bench.read_to_end(&mut started).await;
             }
         }
+        bench.close().await;
+    }
+
+    async fn a_copy_that_an_interrupt_has_caught_in_its_handler_does_not_hold_the_invocation() {
+        let mut bench = Bench::open_in(late_signal::home()).await.unwrap();
+        late_signal::stop(&mut bench, "x=$(sleep 1000); echo no").await;
+        late_signal::stop(&mut bench, "(sleep 1000; echo no); echo no").await;
+        let ran = bench.run("unset LATE_SIGNAL; echo ok").await;
+        assert_eq!(ran.out(), "ok\n", "{}", ran.err());
         bench.close().await;
     }
 

@@ -332,6 +332,10 @@ impl Runspace {
                 } else if self.running() == Some(number) {
                     self.invocation = None;
                     self.ask_no_more();
+                    let status = match &self.stop {
+                        Some(stop) => stop.truth(status),
+                        None => status,
+                    };
                     self.sweep();
                     self.resume = resume;
                     let status = if self.argv { signalled(status) } else { status };

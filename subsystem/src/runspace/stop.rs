@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use outlast_protocol::outcome::ExitStatus;
 use rustix::process::Signal;
 use tokio::time::Instant;
 
@@ -24,6 +25,10 @@ const LAST_LOOK_OF_KILL: u32 = 6;
 /// A job that came into being after a ^C may be what a trap does about it, or may have been on
 /// its way. After so long it is treated as the latter.
 const CLEANING_UP: Duration = Duration::from_millis(500);
+
+/// As a shell says them.
+const KILLED: ExitStatus = ExitStatus::Code(137);
+const INTERRUPTED: ExitStatus = ExitStatus::Code(130);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Level {
@@ -59,6 +64,10 @@ struct Press {
     present: Vec<i32>,
     /// What was present but not hit, or was still a copy of the shell.
     missed: Vec<i32>,
+    /// What seemed to be caught in its handler at the last look.
+    caught: Vec<i32>,
+    /// Whether such a one was killed.
+    freed: bool,
 }
 
 /// What a ^C missed when it threw the shell out of a command substitution; or what a kill did not
@@ -111,6 +120,15 @@ impl Stop {
     /// Whether there was a ^C.
     pub(super) fn pressed(&self) -> bool {
         self.press.is_some()
+    }
+
+    /// How the invocation has ended: what a copy of the shell was killed for is the ^C.
+    pub(super) fn truth(&self, status: ExitStatus) -> ExitStatus {
+        let freed = self.press.as_ref().is_some_and(|press| press.freed);
+        match status {
+            KILLED if freed => INTERRUPTED,
+            other => other,
+        }
     }
 
     /// What is left to do when the invocation has ended.
@@ -230,6 +248,8 @@ fn press(target: &Target<'_>) -> Option<Press> {
         group,
         missed: missed.map(|it| it.pid).collect(),
         present: present.iter().map(|it| it.pid).collect(),
+        caught: Vec::new(),
+        freed: false,
     })
 }
 
@@ -263,6 +283,17 @@ impl Press {
             if process.group != group || older {
                 continue;
             }
+            if tree::is_caught(pid) && tree::image(pid) == copy {
+                // Twice, as it could be about to fork.
+                if self.caught.contains(&pid) {
+                    tree::send(pid, Signal::KILL);
+                    self.freed = true;
+                } else {
+                    self.caught.push(pid);
+                }
+                continue;
+            }
+            self.caught.retain(|it| *it != pid);
             let alive = tree::disposition(pid, Signal::INT) == Some(Disposition::Default);
             let missed = self.missed.contains(&pid);
             let unaware = if !self.present.contains(&pid) {

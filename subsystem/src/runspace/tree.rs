@@ -238,17 +238,42 @@ pub(super) enum Disposition {
 
 pub(super) fn disposition(pid: i32, signal: Signal) -> Option<Disposition> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let bit = u32::try_from(signal.as_raw()).ok()?.checked_sub(1)?;
-    let has = |field: &str| {
-        let mask = status.lines().find_map(|line| line.strip_prefix(field))?;
-        let mask = u64::from_str_radix(mask.trim(), 16).ok()?;
-        Some(mask.checked_shr(bit)? & 1 == 1)
-    };
+    let has = |field: &str| mask(&status, field, signal);
     Some(match (has("SigIgn:")?, has("SigCgt:")?) {
         (true, _) => Disposition::Ignored,
         (_, true) => Disposition::Caught,
         _ => Disposition::Default,
     })
+}
+
+/// Whether a copy of bash is caught in its handler for SIGINT. Before it waits for a program, a copy
+/// without job control (a subshell, a command substitution) installs `wait_sigint_handler` and then
+/// notes which handler was there before (`wait_for` in jobs.c of 5.2). On a SIGINT in between the
+/// handler finds no note, leaves itself installed, and sends itself the same signal again, without
+/// end. What it would have waited for is dead, and it can never know.
+pub(super) fn is_caught(pid: i32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"));
+    status.is_ok_and(|status| is_caught_by(&status))
+}
+
+fn is_caught_by(status: &str) -> bool {
+    let has = |field: &str, signal: Signal| mask(status, field, signal) == Some(true);
+    let runs = status
+        .lines()
+        .filter_map(|line| line.strip_prefix("State:"))
+        .any(|state| state.trim_start().starts_with('R'));
+    runs && has("SigCgt:", Signal::INT)
+        && has("SigBlk:", Signal::INT)
+        && has("SigBlk:", Signal::CHILD)
+        && has("ShdPnd:", Signal::CHILD)
+}
+
+/// Whether a signal is in one of the masks of /proc.
+fn mask(status: &str, field: &str, signal: Signal) -> Option<bool> {
+    let bit = u32::try_from(signal.as_raw()).ok()?.checked_sub(1)?;
+    let mask = status.lines().find_map(|line| line.strip_prefix(field))?;
+    let mask = u64::from_str_radix(mask.trim(), 16).ok()?;
+    Some(mask.checked_shr(bit)? & 1 == 1)
 }
 
 /// The program that a process runs.
@@ -372,7 +397,32 @@ pub(super) fn name(pid: i32) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{is_caught_by, parse};
+
+    #[test]
+    fn a_copy_that_signals_itself_without_end_is_known_by_its_masks() {
+        let status = |state: &str, pending: &str, blocked: &str, caught: &str| {
+            format!(
+                "Name:\tbash\nState:\t{state}\nShdPnd:\t{pending}\nSigBlk:\t{blocked}\nSigCgt:\t{caught}\n"
+            )
+        };
+        let (child, both, int, caught) = (
+            "0000000000010000",
+            "0000000000010002",
+            "0000000000000002",
+            "000000004b813efb",
+        );
+        assert!(is_caught_by(&status("R (running)", child, both, caught)));
+        for other in [
+            status("S (sleeping)", child, both, caught),
+            status("R (running)", int, both, caught),
+            status("R (running)", child, int, caught),
+            status("R (running)", child, both, "0000000000010000"),
+            String::new(),
+        ] {
+            assert!(!is_caught_by(&other), "{other}");
+        }
+    }
 
     #[test]
     fn a_program_name_with_parentheses_does_not_confuse() {
