@@ -1,5 +1,7 @@
 //! The table of known differences, with their reasons.
 
+use std::time::Duration;
+
 use crate::failure::Failure;
 
 use super::compare::FIELDS;
@@ -16,6 +18,8 @@ pub(crate) const EXIT_TRAP: &str = "exit-trap";
 pub(crate) struct Known {
     reasons: Vec<(&'static str, &'static str)>,
     rows: Vec<Row>,
+    /// Scripts that take their time, and how long.
+    slow: Vec<(&'static str, Duration)>,
 }
 
 #[derive(Debug)]
@@ -46,17 +50,22 @@ impl Known {
         let mut known = Self {
             reasons: Vec::new(),
             rows: Vec::new(),
+            slow: Vec::new(),
         };
         let lines = table
             .lines()
             .filter(|line| !line.is_empty() && !line.starts_with('#'));
         for line in lines {
             let wrong = || Failure::new(format!("the table of known differences has `{line}`"));
-            match line.strip_prefix("= ") {
-                Some(reason) => known
-                    .reasons
-                    .push(reason.split_once(' ').ok_or_else(wrong)?),
-                None => known.rows.push(row(line).ok_or_else(wrong)?),
+            if let Some(reason) = line.strip_prefix("= ") {
+                let reason = reason.split_once(' ').ok_or_else(wrong)?;
+                known.reasons.push(reason);
+            } else if let Some(slow) = line.strip_prefix("@ ") {
+                let (seconds, pattern) = slow.split_once(' ').ok_or_else(wrong)?;
+                let seconds = seconds.parse().map_err(|_| wrong())?;
+                known.slow.push((pattern, Duration::from_secs(seconds)));
+            } else {
+                known.rows.push(row(line).ok_or_else(wrong)?);
             }
         }
         for row in &known.rows {
@@ -72,6 +81,13 @@ impl Known {
     pub(crate) fn text(&self, name: &str) -> Option<&'static str> {
         let found = self.reasons.iter().find(|(it, _)| *it == name);
         found.map(|(_, text)| *text)
+    }
+
+    /// How long one run of a script may take, if it is known to take its time.
+    pub(crate) fn limit(&self, title: &str) -> Option<Duration> {
+        let mut slow = self.slow.iter();
+        let found = slow.find(|(pattern, _)| matches(pattern, title));
+        found.map(|(_, limit)| *limit)
     }
 
     /// Why a script differs in these fields, and in no others.
@@ -147,11 +163,20 @@ mod tests {
     }
 
     #[test]
+    fn a_script_that_takes_its_time_has_it() {
+        let known = Known::parse("@ 60 bash: ./slow*\n").unwrap();
+        let minute = Some(Duration::from_secs(60));
+        assert_eq!(known.limit("bash: ./slow.tests"), minute);
+        assert_eq!(known.limit("bash: ./other.tests"), None);
+    }
+
+    #[test]
     fn what_makes_no_sense_is_named() {
         for (table, says) in [
             ("out why x", "what `why` means"),
             ("= why because\nin why x", "`in why x`"),
             ("= why because\nout why", "`out why`"),
+            ("@ long bash: ./a.tests", "`@ long bash: ./a.tests`"),
         ] {
             let said = Known::parse(table).unwrap_err().to_string();
             assert!(said.contains(says), "{said}");

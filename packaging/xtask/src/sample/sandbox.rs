@@ -50,6 +50,16 @@ pub(crate) struct Order<'a> {
 }
 
 impl Sandbox {
+    /// The same with another limit for one command, unless there is one for all of them: a slow
+    /// script would use that up.
+    pub(crate) fn with_limit(&self, limit: Option<Duration>) -> Self {
+        let own = limit.filter(|_| self.until.is_none());
+        Self {
+            limit: own.map_or(self.limit, |own| own.max(self.limit)),
+            ..self.clone()
+        }
+    }
+
     /// For the next command.
     pub(crate) fn time_left(&self) -> Duration {
         let now = Instant::now();

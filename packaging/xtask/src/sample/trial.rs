@@ -57,6 +57,7 @@ fn verdict(sandbox: &Sandbox, known: &Known, script: &Script) -> Verdict {
     if sandbox.time_left().is_zero() {
         return Verdict::TimeIsUp;
     }
+    let sandbox = &sandbox.with_limit(known.limit(&script.title()));
     let judge = || judge(sandbox, known, script).unwrap_or_else(Stop::verdict);
     let first = judge();
     if !matches!(first, Verdict::Differs(..)) {
