@@ -202,7 +202,8 @@ __outlast_enter() {
   fi
 }
 
-# Waits for work: a line %NUMBER:FLAGS, `i` for standard input, `a` for an arguments file.
+# Waits for work: a line %NUMBER:FLAGS, `i` for standard input, `a` for an arguments file, `T` for
+# the terminal, `t` if it sets traps, `j` if it asks for jobs, `v` for a visit.
 # The long time-out keeps the user's TMOUT away.
 __outlast_wait() {
   \builtin local line=
@@ -225,6 +226,9 @@ __outlast_wait() {
     fi
   done
   [[ -z $__outlast_visit ]] || { __outlast_visit=; __outlast_give_back; }
+  # bash would tell this invocation which jobs of earlier ones have ended since. A visitor is told,
+  # and so is who asks.
+  case $line in *:*[jv]*) ;; *) \builtin jobs -n >/dev/null 2>&1 || \builtin : ;; esac
   __outlast_running=${line%%:*} __outlast_latest=${line%%:*}
   __outlast_file=$__outlast_dir/$__outlast_running.sh
   __outlast_words=()

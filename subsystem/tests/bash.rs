@@ -282,6 +282,32 @@ tests! {
         bench.close().await;
     }
 
+    async fn a_job_that_ends_at_rest_is_told_to_who_asks_or_visits() {
+        let mut bench = Bench::open().await;
+        let gate = bench.home.path().join("gate");
+        bench.run("mkfifo gate; PS1='prompt> '").await;
+        let job = "sh -c 'read x <gate; exit 5' >/dev/null 2>&1 & echo $!";
+        let ended = async |bench: &mut Bench| {
+            let end = runspace::End::of(bench.run(job).await.out().trim().parse().unwrap());
+            std::fs::write(&gate, "x\n").unwrap();
+            end.wait().await;
+        };
+        ended(&mut bench).await;
+        let ran = bench.run("(:); /bin/true").await;
+        assert_eq!((ran.out(), ran.err()), ("", ""));
+        ended(&mut bench).await;
+        let ran = bench.run("jobs").await;
+        assert!(ran.out().contains("Exit 5"), "{ran:?}");
+        ended(&mut bench).await;
+        assert_eq!(bench.run("wait -n; echo $?").await.out(), "5\n");
+        ended(&mut bench).await;
+        let mut visitor = runspace::visitor::Visitor::at(bench);
+        visitor.visit();
+        visitor.sees("Exit 5").await;
+        visitor.prompt().await;
+        visitor.bench.close().await;
+    }
+
     async fn completion_does_not_wait_for_background_children() {
         let mut bench = Bench::open().await;
         let mut started = bench.start("mkfifo gate; { read <gate; echo late; } & echo soon", false);
@@ -356,6 +382,15 @@ tests! {
         assert_eq!((ran.out(), ran.status), ("go\ncaught\nafter\n", Code(0)));
         assert_eq!(bench.run("kill %1; exit 3").await.status, Code(3));
         assert_eq!(bench.run("trap -p INT").await.out(), "trap -- 'echo caught' SIGINT\n");
+        bench.close().await;
+    }
+
+    async fn what_an_int_trap_runs_is_not_interrupted_too() {
+        let mut bench = Bench::open().await;
+        for _ in 0..30 {
+            let ran = bench.interrupted("trap 'sleep 0.1; echo two; trap - INT; exit 3' INT; echo go; sleep 1000", false).await;
+            assert_eq!((ran.out(), ran.status), ("go\ntwo\n", Code(3)));
+        }
         bench.close().await;
     }
 

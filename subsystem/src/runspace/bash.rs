@@ -115,11 +115,15 @@ impl Engine for Bash {
             settings.extend([b")\n__outlast_rename ", path.as_slice(), b"\n"].concat());
         }
         let mut files = vec![(file, opening.before(text))];
-        let flags = match (settings.is_empty(), sets_traps(text)) {
-            (true, false) => "",
-            (true, true) => "t",
-            (false, false) => "a",
-            (false, true) => "ta",
+        let flags = match (settings.is_empty(), sets_traps(text), asks_for_jobs(text)) {
+            (true, false, false) => "",
+            (true, false, true) => "j",
+            (true, true, false) => "t",
+            (true, true, true) => "tj",
+            (false, false, false) => "a",
+            (false, false, true) => "aj",
+            (false, true, false) => "at",
+            (false, true, true) => "atj",
         };
         if !settings.is_empty() {
             files.push((arguments, settings));
@@ -208,6 +212,12 @@ fn sets_extglob(script: &[u8]) -> bool {
 fn sets_traps(script: &[u8]) -> bool {
     let beyond: [&[u8]; 4] = [b"DEBUG", b"debug", b"RETURN", b"functrace"];
     contains(script, b"trap") && !beyond.iter().any(|word| contains(script, word))
+}
+
+/// Whether it may ask for jobs that have ended since the last script, which bash would forget when
+/// it has told of them.
+fn asks_for_jobs(script: &[u8]) -> bool {
+    contains(script, b"jobs") || contains(script, b"wait -")
 }
 
 /// Commands of a group at most, roughly: bash walks through them by recursion, and 8 MiB of stack

@@ -239,7 +239,7 @@ fn press(target: &Target<'_>) -> Option<Press> {
     let group = group.filter(|group| target.terminal.foreground() == Some(*group));
     let group = group.unwrap_or(shell);
     let copy = tree::image(shell);
-    let present = tree::below(shell);
+    // Not of those who are there by now: they may be what a trap does about it.
     let missed = present
         .iter()
         .filter(|it| it.group != group || tree::image(it.pid) == copy);

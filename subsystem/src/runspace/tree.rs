@@ -262,8 +262,10 @@ fn is_caught_by(status: &str) -> bool {
         .lines()
         .filter_map(|line| line.strip_prefix("State:"))
         .any(|state| state.trim_start().starts_with('R'));
-    runs && has("SigCgt:", Signal::INT)
-        && has("SigBlk:", Signal::INT)
+    // Between one time and the next it is not blocked, but there already.
+    let comes = has("SigBlk:", Signal::INT) || has("ShdPnd:", Signal::INT);
+    runs && comes
+        && has("SigCgt:", Signal::INT)
         && has("SigBlk:", Signal::CHILD)
         && has("ShdPnd:", Signal::CHILD)
 }
@@ -413,10 +415,12 @@ mod tests {
             "000000004b813efb",
         );
         assert!(is_caught_by(&status("R (running)", child, both, caught)));
+        assert!(is_caught_by(&status("R (running)", both, child, caught)));
         for other in [
             status("S (sleeping)", child, both, caught),
             status("R (running)", int, both, caught),
             status("R (running)", child, int, caught),
+            status("R (running)", child, child, caught),
             status("R (running)", child, both, "0000000000010000"),
             String::new(),
         ] {
