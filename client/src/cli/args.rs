@@ -3,17 +3,16 @@
 mod doctor;
 mod enter;
 mod invoke;
-
-use std::path::PathBuf;
+mod ssh;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use outlast_protocol::control::target::Transport;
 use outlast_protocol::id::InstanceId;
 use outlast_protocol::session::{Buffering, IdleTimeout};
 
 pub use self::doctor::DoctorArgs;
 pub use self::enter::EnterArgs;
 pub use self::invoke::InvokeArgs;
+pub use self::ssh::{Opener, SshArgs};
 use super::duration::{Span, idle_timeout, positive};
 
 /// Remote sessions that outlast the SSH connection.
@@ -95,83 +94,14 @@ pub enum Verb {
     },
 }
 
-#[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Connection")]
-pub struct SshArgs {
-    /// Port
-    #[arg(short, long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    pub port: Option<u16>,
-    /// User to log in as
-    #[arg(short, long, value_name = "USER")]
-    pub login: Option<String>,
-    /// Private key file; repeatable
-    #[arg(short, long = "identity", value_name = "FILE")]
-    pub identity: Vec<PathBuf>,
-    /// ssh configuration file instead of ~/.ssh/config; `none` for no file
-    #[arg(short = 'F', long = "config-file", value_name = "FILE")]
-    pub config_file: Option<PathBuf>,
-    /// Go through these hosts, the first to be connected to first
-    #[arg(short = 'J', long = "jump", value_name = "[USER@]HOST[:PORT],…")]
-    pub jump: Option<String>,
-    /// Use IPv4 addresses only
-    #[arg(short = '4', long, conflicts_with = "ipv6")]
-    pub ipv4: bool,
-    /// Use IPv6 addresses only
-    #[arg(short = '6', long)]
-    pub ipv6: bool,
-    /// Compress what goes over the connection
-    #[arg(short = 'C', long)]
-    pub compression: bool,
-    /// Option in the form of ssh_config, e.g. -o ConnectTimeout=5; repeatable
-    #[arg(short = 'o', long = "option", value_name = "KEY=VALUE")]
-    pub option: Vec<String>,
-    /// What opens the connection: `native`, or `openssh` for the system's ssh
-    /// [default: as config.toml says, else native]
-    #[arg(long, value_name = "TRANSPORT")]
-    pub transport: Option<Opener>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Opener {
-    /// SSH of outlast's own
-    Native,
-    /// The system's ssh: for GSSAPI, PKCS#11, and whatever else only it can do
-    Openssh,
-}
-
-impl From<Opener> for Transport {
-    fn from(opener: Opener) -> Self {
-        match opener {
-            Opener::Native => Self::Native,
-            Opener::Openssh => Self::OpenSsh,
-        }
-    }
-}
-
-impl SshArgs {
-    /// What the options say that have a keyword of ssh_config, in its form.
-    #[must_use]
-    pub fn options(&self) -> Vec<String> {
-        let jump = self.jump.iter().map(|jump| format!("ProxyJump={jump}"));
-        let flags = [
-            (self.ipv4, "AddressFamily=inet"),
-            (self.ipv6, "AddressFamily=inet6"),
-            (self.compression, "Compression=yes"),
-        ];
-        let flags = flags.into_iter().filter(|(is_set, _)| *is_set);
-        let flags = flags.map(|(_, option)| option.to_owned());
-        jump.chain(flags)
-            .chain(self.option.iter().cloned())
-            .collect()
-    }
-}
-
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  outlast new                       on this computer\n  \
     outlast new web1,web2 -n deploy   one on each, both named deploy"
 )]
 pub struct NewArgs {
+    #[command(flatten)]
+    pub ssh: SshArgs,
     /// Where; this computer if left out
     #[arg(value_name = "HOST", value_delimiter = ',')]
     pub hosts: Vec<String>,
@@ -197,8 +127,6 @@ pub struct NewArgs {
     /// Work on so many hosts at the same time
     #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u16).range(1..))]
     pub throttle: u16,
-    #[command(flatten)]
-    pub ssh: SshArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -225,6 +153,8 @@ impl From<Mode> for Buffering {
 #[command(after_help = "Examples:\n  outlast get --state disconnected\n  \
     outlast get web1,web2 --name 'deploy*' --output json")]
 pub struct GetArgs {
+    #[command(flatten)]
+    pub ssh: SshArgs,
     /// Look there, for sessions made from anywhere
     #[arg(value_name = "HOST", value_delimiter = ',')]
     pub hosts: Vec<String>,
@@ -246,8 +176,6 @@ pub struct GetArgs {
     /// Work on so many hosts at the same time
     #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u16).range(1..))]
     pub throttle: u16,
-    #[command(flatten)]
-    pub ssh: SshArgs,
 }
 
 #[derive(Args, Debug)]
@@ -265,6 +193,8 @@ pub struct DisconnectArgs {
     outlast connect -c web1 1b9d6bcd --steal\n  \
     outlast connect --read-only build")]
 pub struct ConnectArgs {
+    #[command(flatten)]
+    pub ssh: SshArgs,
     /// Which
     #[arg(value_name = "SESSION", value_delimiter = ',', required = true)]
     pub sessions: Vec<String>,
@@ -277,8 +207,6 @@ pub struct ConnectArgs {
     /// Attach only to look: takes them from nobody, and runs nothing in them
     #[arg(short, long, conflicts_with = "steal")]
     pub read_only: bool,
-    #[command(flatten)]
-    pub ssh: SshArgs,
 }
 
 #[derive(Args, Debug)]
@@ -286,6 +214,8 @@ pub struct ConnectArgs {
     outlast receive -c web1 1b9d6bcd --from start\n  \
     outlast receive -c web1 build --read-only --follow   reads along with whoever holds it")]
 pub struct ReceiveArgs {
+    #[command(flatten)]
+    pub ssh: SshArgs,
     /// Which
     #[arg(value_name = "SESSION")]
     pub session: String,
@@ -304,20 +234,18 @@ pub struct ReceiveArgs {
     /// Try for so long to get a lost connection back
     #[arg(long, value_name = "DUR", default_value = "10m")]
     pub reconnect_for: Span,
-    #[command(flatten)]
-    pub ssh: SshArgs,
 }
 
 #[derive(Args, Debug)]
 pub struct RemoveArgs {
+    #[command(flatten)]
+    pub ssh: SshArgs,
     /// Which
     #[arg(value_name = "SESSION", value_delimiter = ',', required = true)]
     pub sessions: Vec<String>,
     /// Look for them on this host, for sessions made elsewhere
     #[arg(short, long, value_name = "HOST")]
     pub computer_name: Option<String>,
-    #[command(flatten)]
-    pub ssh: SshArgs,
 }
 
 #[derive(Args, Debug)]
@@ -391,24 +319,6 @@ mod tests {
             Verb::Invoke(args) => Ok(args),
             other => panic!("{other:?}"),
         }
-    }
-
-    #[test]
-    fn options_of_ssh_have_their_short_names() {
-        let words = [
-            "outlast", "new", "web", "-J", "a,b", "-6", "-C", "-o", "Port=4",
-        ];
-        let Verb::New(args) = Cli::try_parse_from(words).unwrap().verb else {
-            panic!()
-        };
-        let expected = [
-            "ProxyJump=a,b",
-            "AddressFamily=inet6",
-            "Compression=yes",
-            "Port=4",
-        ];
-        assert_eq!(args.ssh.options(), expected);
-        assert!(Cli::try_parse_from(["outlast", "new", "web", "-4", "-6"]).is_err());
     }
 
     #[test]

@@ -57,10 +57,16 @@ fn one(host: &str, ssh: &SshArgs, config: &Config) -> Result<Target, Error> {
         }
     }
     let identity_files = ssh.identity.iter().map(|path| absolute(path));
+    let named = host.parse::<Destination>().ok();
+    // What stands first holds: here what the host itself says.
+    let port = named.as_ref().and_then(|named| named.port);
+    let port = port.filter(|_| ssh.port_of_host).or(ssh.port);
+    let user = named.and_then(|named| named.user);
+    let login = user.filter(|_| ssh.user_of_host);
     Ok(Target {
         destination: host.to_owned(),
-        port: ssh.port,
-        login: ssh.login.clone(),
+        port,
+        login: login.or_else(|| ssh.login.clone()),
         identity_files: identity_files.collect::<Result<_, _>>()?,
         config_file: match &ssh.config_file {
             Some(path) if path.as_os_str() == "none" => Some("none".to_owned()),
@@ -169,13 +175,108 @@ mod tests {
         assert_eq!(names, ["A", "B"]);
     }
 
+    /// As ssh takes them, which reads them in this order too.
+    #[test]
+    fn of_what_says_the_same_the_first_holds() {
+        for line in [
+            "-p 24 -o Port=25 web",
+            "-o Port=25 -p 24 web",
+            "web -o port=25 -p 24",
+            "-oPort=25 -o Port=26 web",
+            "-l al -o User=bo web",
+            "-o User=bo -l al web",
+            "-o User=bo ada@web",
+            "ada@web -o User=bo",
+            "ada@web -l al",
+            "-l al ada@web -o User=bo",
+            "-o Port=25 ada@web -o User=bo -p 24",
+            "-i /etc/passwd -o IdentityFile=/etc/group web",
+            "-o IdentityFile=/etc/group -i /etc/passwd -o IdentityFile=/etc/hosts web",
+            "-i /etc/passwd -i /etc/group web -o Port=9",
+            "-4 -o AddressFamily=inet6 web",
+            "-o AddressFamily=inet6 -4 web",
+            "-o Compression=no -C web",
+            "-J gate -o ProxyCommand=none web",
+        ] {
+            let words: Vec<&str> = line.split(' ').collect();
+            assert_eq!(ours(&words), theirs(&words), "{line}");
+        }
+        // A port behind the name is not ssh's way to write it, but stands where it stands.
+        assert_eq!(ours(&["web:25", "-p", "24"])[1], "port 25");
+        assert_eq!(ours(&["-p", "24", "web:25"])[1], "port 24");
+    }
+
+    const COMPARED: [&str; 6] = [
+        "user",
+        "port",
+        "addressfamily",
+        "compression",
+        "identityfile",
+        "proxyjump",
+    ];
+
+    fn theirs(words: &[&str]) -> Vec<String> {
+        let mut ssh = std::process::Command::new("ssh");
+        let output = ssh.args(["-G", "-F", "none"]).args(words).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        told(text.lines().map(str::to_owned).collect())
+    }
+
+    /// What `ssh -G` would print of it.
+    fn ours(words: &[&str]) -> Vec<String> {
+        use crate::cli::args::{Cli, Verb};
+        use crate::ssh::{Environment, SshOptions, resolve};
+        use clap::Parser;
+        let before = ["outlast", "new", "-F", "none"].iter();
+        let line = before.chain(words);
+        let Verb::New(args) = Cli::try_parse_from(line).unwrap().verb else {
+            panic!()
+        };
+        let target = one(&args.hosts[0], &args.ssh, &Config::default()).unwrap();
+        let options = SshOptions {
+            port: target.port,
+            login: target.login,
+            identities: target.identity_files.iter().map(Into::into).collect(),
+            config_file: target.config_file.map(Into::into),
+            options: target.options,
+        };
+        let destination = target.destination.parse().unwrap();
+        let environment = Environment::of_process();
+        let config = resolve(&destination, &options, &environment).unwrap();
+        let mut lines = vec![
+            format!("user {}", config.user),
+            format!("port {}", config.port),
+            format!(
+                "compression {}",
+                if config.compression { "yes" } else { "no" }
+            ),
+        ];
+        let settings = ["addressfamily", "identityfile", "proxyjump"];
+        for name in settings {
+            let values = config.settings.get(name).into_iter().flatten();
+            lines.extend(values.map(|value| format!("{name} {value}")));
+        }
+        told(lines)
+    }
+
+    /// In one order, without what is a default.
+    fn told(lines: Vec<String>) -> Vec<String> {
+        let of = |name: &str| {
+            let named = lines
+                .iter()
+                .filter(|line| line.split(' ').next() == Some(name));
+            let is_default = |line: &str| line.contains(" ~/.ssh/id_") || line.ends_with(" any");
+            let told: Vec<String> = named.filter(|line| !is_default(line)).cloned().collect();
+            told
+        };
+        COMPARED.iter().flat_map(|name| of(name)).collect()
+    }
+
     #[test]
     fn paths_are_made_whole_and_none_is_kept() {
-        let mut ssh = SshArgs {
-            identity: vec!["key".into()],
-            config_file: Some("none".into()),
-            ..SshArgs::default()
-        };
+        let mut ssh = SshArgs::default();
+        ssh.identity = vec!["key".into()];
+        ssh.config_file = Some("none".into());
         let made = one("h", &ssh, &Config::default()).unwrap();
         assert!(made.identity_files[0].starts_with('/'));
         assert_eq!(made.config_file.as_deref(), Some("none"));

@@ -15,9 +15,9 @@ use super::SshArgs;
     Exits with 0 if nothing keeps sessions from working, else with 255 (4 with several hosts)."
 )]
 pub struct DoctorArgs {
+    #[command(flatten)]
+    pub ssh: SshArgs,
     /// Which computers; this one if left out
     #[arg(value_name = "HOST", value_delimiter = ',')]
     pub hosts: Vec<String>,
-    #[command(flatten)]
-    pub ssh: SshArgs,
 }

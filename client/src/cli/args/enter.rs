@@ -17,6 +17,8 @@ use crate::terminal::detach::DetachKeys;
     Exits with 0 when left, with N behind `exit N`, with 255 when the session is lost."
 )]
 pub struct EnterArgs {
+    #[command(flatten)]
+    pub ssh: SshArgs,
     /// A session; or a host, for a session that ends with the visit
     #[arg(value_name = "SESSION|HOST", required_unless_present = "computer_name")]
     pub place: Option<String>,
@@ -42,6 +44,4 @@ pub struct EnterArgs {
     /// Try for so long to get a lost connection back
     #[arg(long, value_name = "DUR", default_value = "10m")]
     pub reconnect_for: Span,
-    #[command(flatten)]
-    pub ssh: SshArgs,
 }

@@ -22,6 +22,8 @@ use crate::terminal::detach::DetachKeys;
     command has taken of the first one's is skipped. With -n it goes on as it was given."
 )]
 pub struct InvokeArgs {
+    #[command(flatten)]
+    pub ssh: SshArgs,
     /// In these sessions
     #[arg(
         short,
@@ -89,6 +91,4 @@ pub struct InvokeArgs {
     /// A program and its arguments, which no shell reinterprets; with -f the script's arguments
     #[arg(last = true, value_name = "ARG", conflicts_with = "script")]
     pub arguments: Vec<OsString>,
-    #[command(flatten)]
-    pub ssh: SshArgs,
 }

@@ -153,10 +153,10 @@ pub(in crate::ssh) fn arguments(destination: &Destination, options: &SshOptions)
     if let Some(file) = &options.config_file {
         with("-F", file.to_string_lossy().into_owned());
     }
-    if let Some(port) = options.port.or(destination.port) {
+    if let Some(port) = options.port {
         with("-p", port.to_string());
     }
-    if let Some(user) = options.login.as_ref().or(destination.user.as_ref()) {
+    if let Some(user) = &options.login {
         with("-l", user.clone());
     }
     for identity in &options.identities {
@@ -164,6 +164,17 @@ pub(in crate::ssh) fn arguments(destination: &Destination, options: &SshOptions)
     }
     for option in &options.options {
         with("-o", option.clone());
+    }
+    // Behind the options: the first one holds.
+    if let Some(port) = destination.port.filter(|_| options.port.is_none()) {
+        with("-p", port.to_string());
+    }
+    if let Some(user) = destination
+        .user
+        .as_ref()
+        .filter(|_| options.login.is_none())
+    {
+        with("-l", user.clone());
     }
     // A host cannot begin with `-`: see `Destination`.
     arguments.extend(["--".to_owned(), destination.host.clone()]);
