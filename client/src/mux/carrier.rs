@@ -55,12 +55,16 @@ impl Carrier {
         }
     }
 
-    /// The connection and those it goes through, the nearest first. What an `ssh` has agreed on, and
-    /// by which way, is its own affair.
+    /// The connection and those it goes through, the nearest first. By which way the user's own ssh
+    /// goes is not known.
     pub(super) fn route(&self) -> Vec<Hop> {
         match self {
             Self::Native(connection) => route(connection),
-            Self::OpenSsh(_) => Vec::new(),
+            Self::OpenSsh(master) => {
+                let legs = master.route().into_iter();
+                legs.map(|leg| hop(leg.host, leg.port, leg.user, leg.description))
+                    .collect()
+            }
         }
     }
 
@@ -77,23 +81,27 @@ pub(super) fn route(connection: &Connection) -> Vec<Hop> {
     let mut hops = Vec::new();
     let mut next = Some(connection);
     while let Some(connection) = next {
-        let about = connection.description();
-        hops.push(Hop {
-            host: connection.host().to_owned(),
-            port: connection.port(),
-            user: connection.user().to_owned(),
-            server: about.server,
-            kex: about.kex,
-            cipher: about.cipher,
-            mac: about.mac,
-            host_key: about.host_key,
-            strict_kex: about.strict_kex,
-            authentication: about.accepted.methods,
-            key: about.accepted.key,
-            weaker: about.weaker,
-        });
+        let (host, user) = (connection.host().to_owned(), connection.user().to_owned());
+        hops.push(hop(host, connection.port(), user, connection.description()));
         next = connection.via();
     }
     hops.reverse();
     hops
+}
+
+fn hop(host: String, port: u16, user: String, about: Description) -> Hop {
+    Hop {
+        host,
+        port,
+        user,
+        server: about.server,
+        kex: about.kex,
+        cipher: about.cipher,
+        mac: about.mac,
+        host_key: about.host_key,
+        strict_kex: about.strict_kex,
+        authentication: about.accepted.methods,
+        key: about.accepted.key,
+        weaker: about.weaker,
+    }
 }

@@ -211,10 +211,7 @@ impl Hosts {
         {
             return Ok(Carrier::OpenSsh(master));
         }
-        let trying = self
-            .logins
-            .begin_by_ssh(&plan, target, surroundings)
-            .await?;
+        let trying = self.logins.begin_by_ssh(&plan, surroundings).await?;
         let _permit = self.handshakes.take((plan.host.clone(), plan.port)).await;
         match Master::connect(&plan, prompt, &self.desk).await {
             Ok(master) => {

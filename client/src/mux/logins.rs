@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use outlast_protocol::control::target::Target;
 use outlast_protocol::control::to_mux::Surroundings;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -32,9 +31,9 @@ impl Login {
         Self(format!("{config:?}"))
     }
 
-    /// By the system's `ssh`, whose reading of its files is its own.
-    fn by_ssh(target: &Target, surroundings: &Surroundings) -> Self {
-        Self(format!("{target:?} {:?}", surroundings.agent_socket))
+    /// By the system's `ssh`, as it reads its files.
+    fn by_ssh(plan: &Plan, surroundings: &Surroundings) -> Self {
+        Self(format!("{} {:?}", plan.login, surroundings.agent_socket))
     }
 }
 
@@ -96,10 +95,9 @@ impl Logins {
     pub(super) async fn begin_by_ssh(
         &self,
         plan: &Plan,
-        target: &Target,
         surroundings: &Surroundings,
     ) -> Result<Trying<'_>, Failure> {
-        let login = Login::by_ssh(target, surroundings);
+        let login = Login::by_ssh(plan, surroundings);
         let hops = vec![(plan.host.clone(), plan.port, login)];
         self.take_turns(hops, surroundings.run).await
     }

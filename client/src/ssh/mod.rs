@@ -45,6 +45,6 @@ pub use environment::Environment;
 pub use error::{ConnectError, ConnectErrorKind, OpenError};
 pub use host_key::HostKeyError;
 pub use link::{LastWords, Link, RemoteDiagnostics, RemoteExit};
-pub use openssh::{Desk, Master, MasterLink, Plan, TOKEN as ASKPASS_TOKEN, end_masters};
+pub use openssh::{Desk, Leg, Master, MasterLink, Plan, TOKEN as ASKPASS_TOKEN, end_masters};
 pub use options::SshOptions;
 pub use prompt::{Answer, NeverPrompt, NoTerminal, Prompt, PromptFuture, Question};

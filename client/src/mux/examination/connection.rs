@@ -50,8 +50,17 @@ pub(super) fn met(host: &str, about: &Description, warnings: &[String]) -> Vec<F
             ..key
         },
     };
-    let text = format!("{host} lets us in");
-    let authentication = Finding::new("authentication", Verdict::Good, text);
+    let accepted = &about.accepted;
+    let mut text = format!("{host} lets us in");
+    if !accepted.methods.is_empty() {
+        text.push_str(&format!(" by {}", accepted.methods.join(" and ")));
+    }
+    if !accepted.key.is_empty() {
+        text.push_str(&format!(", with {}", accepted.key));
+    }
+    let authentication = Finding::new("authentication", Verdict::Good, text)
+        .value("methods", accepted.methods.join(","))
+        .value("key", &accepted.key);
     vec![key_exchange, key, authentication]
 }
 

@@ -66,12 +66,26 @@ async fn plan(mux: &Mux, target: &Target, surroundings: &Surroundings) -> Layer<
 async fn connect(plan: &Plan, prompt: &dyn Prompt, desk: &Desk) -> Layer<Master> {
     match Master::connect(plan, prompt, desk).await {
         Ok(master) => {
-            let about = master.description();
-            let findings = connection::met(&plan.host, &about, &master.warnings());
+            let findings = met(plan, &master);
             Layer::passed(findings, master)
         }
         Err(error) => Layer::stopped(Vec::new(), connection::stopped(&error)),
     }
+}
+
+/// Of every connection on the way, the first that was made first.
+fn met(plan: &Plan, master: &Master) -> Vec<Finding> {
+    let mut warnings = master.warnings();
+    let mut findings = Vec::new();
+    for leg in master.route() {
+        // Which of them a warning is about is not said.
+        let warnings = std::mem::take(&mut warnings);
+        findings.extend(connection::met(&leg.host, &leg.description, &warnings));
+    }
+    if findings.is_empty() {
+        findings = connection::met(&plan.host, &master.description(), &warnings);
+    }
+    findings
 }
 
 async fn open(master: &Master, computer: &str, waking: Waking) -> Layer<Wire> {

@@ -1,6 +1,9 @@
 //! Why `ssh` did not connect, from what it said: the same kinds of error as of our own SSH, so
 //! that exit codes and hints are the same too.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 
 use super::ask::Asking;
@@ -21,17 +24,7 @@ pub(super) fn diagnose(
     let found = said
         .lines()
         .find_map(|line| of_line(line.trim(), words, asking, timeout));
-    let (at, kind) = found.unwrap_or_else(|| {
-        (
-            None,
-            ConnectErrorKind::Unreachable {
-                detail: match said.trim() {
-                    "" => "ssh ended without a word".to_owned(),
-                    said => said.replace('\n', "; "),
-                },
-            },
-        )
-    });
+    let (at, kind) = found.unwrap_or_else(|| (None, of_unknown(words)));
     let (host, port) = at.unwrap_or_else(|| (host.to_owned(), port));
     let kind = match kind {
         ConnectErrorKind::HostKey(_) => {
@@ -40,6 +33,19 @@ pub(super) fn diagnose(
         other => other,
     };
     ConnectError { host, port, kind }
+}
+
+/// What another version of ssh says in words that are not known here is told whole. How far it got
+/// says which kind of failure it is.
+fn of_unknown(words: &Words) -> ConnectErrorKind {
+    let detail = match words.complaints.trim() {
+        "" => "ssh ended without a word".to_owned(),
+        said => said.replace('\n', "; "),
+    };
+    match words.leg.description.server.is_empty() {
+        true => ConnectErrorKind::Unreachable { detail },
+        false => ConnectErrorKind::Disconnected { reason: detail },
+    }
 }
 
 type Found = (Option<(String, u16)>, ConnectErrorKind);
@@ -58,7 +64,8 @@ fn of_line(line: &str, words: &Words, asking: Asking, timeout: u64) -> Option<Fo
     }
     if let Some((who, allowed)) = text.split_once(": Permission denied (") {
         let allowed = allowed.trim_end_matches(['.', ')']).split(',');
-        let refused = refused(words, asking, allowed.map(str::to_owned).collect(), None);
+        let allowed = allowed.map(str::to_owned).collect();
+        let refused = refused(words, asking, allowed, about_keys(&words.complaints));
         // Another host than ours is a jump host.
         let host = who.rsplit_once('@').map_or(who, |(_, host)| host);
         let dialled = (words.dialled.0 == host).then(|| words.dialled.clone());
@@ -107,6 +114,21 @@ fn not_connected(rest: &str, words: &Words, timeout: u64) -> Found {
     (at, kind)
 }
 
+/// Why a key could not be used: without it nobody would guess why it did not help.
+fn about_keys(complaints: &str) -> Option<String> {
+    const BEGINS: [&str; 4] = [
+        "Load key ",
+        "no such identity: ",
+        "sign_and_send_pubkey: ",
+        "identity_sign: ",
+    ];
+    let lines = complaints.lines().map(str::trim);
+    let lines: Vec<_> = lines
+        .filter(|line| BEGINS.iter().any(|begin| line.starts_with(begin)))
+        .collect();
+    (!lines.is_empty()).then(|| lines.join("; "))
+}
+
 fn refused(
     words: &Words,
     asking: Asking,
@@ -130,15 +152,19 @@ fn is_host_key(text: &str) -> bool {
 }
 
 fn is_disconnect(text: &str) -> bool {
-    const BEGINS: [&str; 6] = [
+    const BEGINS: [&str; 7] = [
         "Connection closed",
         "Connection reset",
         "Connection to ",
         "Received disconnect",
         "Disconnected from",
         "kex_exchange_identification",
+        // Before 8.0.
+        "ssh_exchange_identification",
     ];
-    BEGINS.iter().any(|begin| text.starts_with(begin)) || text.contains("Broken pipe")
+    const CONTAINS: [&str; 2] = ["Broken pipe", ": Connection to "];
+    BEGINS.iter().any(|begin| text.starts_with(begin))
+        || CONTAINS.iter().any(|part| text.contains(part))
 }
 
 /// What is the matter with the host key.
@@ -148,10 +174,7 @@ fn host_key(words: &Words, asking: Asking, host: &str, port: u16) -> HostKeyErro
         22 => host.to_owned(),
         port => format!("[{host}]:{port}"),
     };
-    let (key_type, fingerprint) = (
-        words.description.host_key.clone(),
-        words.fingerprint.clone(),
-    );
+    let (key_type, fingerprint) = (words.key_type.clone(), words.fingerprint.clone());
     let offending = said.lines().find_map(|line| {
         let place = line
             .trim()

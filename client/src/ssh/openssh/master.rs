@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::ask::Asking;
 use super::askpass::Desk;
 use super::diagnosis::diagnose;
+use super::leg::Leg;
 use super::link::{MasterLink, Opened};
 use super::plan::Plan;
 use super::program::Program;
@@ -79,8 +80,8 @@ impl Master {
         };
         let socket = format!("{SOCKET}{}", random());
         let mut counter = desk.open();
-        let mut call = plan.program.call();
-        call.args(["-v", "-N", "-T", "-M", "-S", &socket])
+        let mut call = plan.program.call_to_listen(&socket);
+        call.args(["-v", "-N", "-T", "-M"])
             .args(OPTIONS.iter().flat_map(|option| ["-o", option]));
         if plan.takes_new_keys {
             // A changed key is refused all the same.
@@ -195,7 +196,15 @@ impl Master {
 
     /// What was agreed with the server, if it is ours.
     pub fn description(&self) -> Description {
-        self.words().description.clone()
+        self.route()
+            .pop()
+            .map_or_else(Description::default, |leg| leg.description)
+    }
+
+    /// The connections on the way, the nearest first; none if it is not ours. What goes through a
+    /// master of the user's own is not told.
+    pub fn route(&self) -> Vec<Leg> {
+        self.words().legs.clone()
     }
 
     /// What did not go well though the connection stands.

@@ -6,6 +6,7 @@
 mod ask;
 mod askpass;
 mod diagnosis;
+mod leg;
 mod link;
 mod master;
 mod plan;
@@ -13,6 +14,7 @@ mod program;
 mod words;
 
 pub use askpass::{Desk, TOKEN};
+pub use leg::Leg;
 pub use link::MasterLink;
 pub use master::{Master, end_masters};
 pub use plan::Plan;

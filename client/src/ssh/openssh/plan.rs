@@ -27,6 +27,8 @@ pub struct Plan {
     pub(super) has_connect_timeout: bool,
     /// A host key is not to be asked about.
     pub(super) takes_new_keys: bool,
+    /// Where, as whom, by which way and with what: where it is the same, so is what comes of it.
+    pub login: String,
     /// `SendEnv` and `SetEnv`, for what is started at the other end.
     pub(super) environment: Vec<String>,
 }
@@ -47,7 +49,7 @@ impl Plan {
             return Err(ConfigError::NoOpenSsh);
         };
         let arguments = arguments(destination, options);
-        let mut call = program.call();
+        let mut call = program.call_for_caller();
         call.arg("-G").args(&arguments);
         call.stdout(Stdio::piped()).stderr(Stdio::piped());
         let output = tokio::time::timeout(PATIENCE, call.output())
@@ -67,11 +69,12 @@ impl Plan {
             control_path: None,
             has_connect_timeout: false,
             takes_new_keys: false,
+            login: String::new(),
             environment: Vec::new(),
         };
-        for line in String::from_utf8_lossy(&output.stdout).lines() {
-            plan.take(line);
-        }
+        let printed = String::from_utf8_lossy(&output.stdout);
+        printed.lines().for_each(|line| plan.take(line));
+        plan.login = login(&printed);
         Ok(plan)
     }
 
@@ -82,7 +85,10 @@ impl Plan {
         match (name, value) {
             ("hostname", host) => host.clone_into(&mut self.host),
             ("port", port) => self.port = port.parse().unwrap_or(self.port),
-            ("controlpath", path) if path != "none" => self.control_path = Some(path.to_owned()),
+            ("controlpath", path) if path != "none" => {
+                let whole = self.program.environment().directory.join(path);
+                self.control_path = Some(whole.to_string_lossy().into_owned());
+            }
             ("connecttimeout", seconds) => self.has_connect_timeout = seconds != "none",
             ("stricthostkeychecking", "false" | "no" | "off") => self.takes_new_keys = true,
             ("sendenv", names) => self.environment.push(format!("SendEnv={names}")),
@@ -90,6 +96,22 @@ impl Plan {
             _ => {}
         }
     }
+}
+
+/// What ssh has printed, without the name that was typed, and without where masters are: unless that
+/// name has to do with something else too.
+fn login(printed: &str) -> String {
+    let is_name = |line: &&str| line.starts_with("host ") || line.starts_with("controlpath ");
+    let (names, others): (Vec<&str>, Vec<&str>) = printed.lines().partition(is_name);
+    let by_name = others
+        .iter()
+        .any(|line| line.contains("%n") || line.contains("%k"));
+    let names = names.iter().filter(|_| by_name);
+    others
+        .iter()
+        .chain(names)
+        .map(|line| format!("{line}\n"))
+        .collect()
 }
 
 /// What ssh did not like. Of what was typed it does not say which.
@@ -100,4 +122,23 @@ fn complaint(said: &str, options: &SshOptions) -> String {
         text.push_str(&format!(" (given: -o {})", options.options.join(" -o ")));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_names_of_a_host_are_one_login_unless_the_name_matters() {
+        let printed = |name: &str, more: &str| {
+            login(&format!(
+                "host {name}\nuser ada\nhostname 10.0.0.9\ncontrolpath /x/{name}\n{more}\n"
+            ))
+        };
+        assert_eq!(printed("a", "port 22"), printed("b", "port 22"));
+        assert_ne!(printed("a", "port 22"), printed("a", "port 23"));
+        for named in ["identityfile ~/.ssh/id_%n", "proxycommand nc %k"] {
+            assert_ne!(printed("a", named), printed("b", named));
+        }
+    }
 }

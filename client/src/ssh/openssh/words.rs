@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::sync::Notify;
 
-use crate::ssh::Description;
+use super::leg::Leg;
 
 /// What is kept of complaints.
 const MAX_COMPLAINTS: usize = 16 * 1024;
@@ -15,8 +15,13 @@ const DONE: &str = "forking to background";
 /// What was said, as far as it matters.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Words {
-    pub(super) description: Description,
-    /// `SHA256:…` of the key the host presented.
+    /// The connections that stand, the nearest first.
+    pub(super) legs: Vec<Leg>,
+    /// The one that is being made.
+    pub(super) leg: Leg,
+    /// The type of the key the host presented.
+    pub(super) key_type: String,
+    /// `SHA256:…` of that key.
     pub(super) fingerprint: String,
     pub(super) address: String,
     /// The host that was dialled last, by name, and its port: a jump host, where there is one.
@@ -25,6 +30,8 @@ pub(super) struct Words {
     pub(super) tried: Vec<String>,
     /// The methods that were accepted and not enough.
     pub(super) accepted: Vec<String>,
+    /// The key that was offered last.
+    offered: String,
     /// Everything that is not there for debugging.
     pub(super) complaints: String,
     /// Nothing that matters will follow.
@@ -32,27 +39,41 @@ pub(super) struct Words {
 }
 
 impl Words {
-    fn take(&mut self, line: &str) {
+    /// Takes in a line.
+    pub(super) fn take(&mut self, line: &str) {
         let Some(fact) = line.strip_prefix("debug1: ") else {
             return self.complain(line);
         };
-        let description = &mut self.description;
+        let leg = &mut self.leg;
+        let about = &mut leg.description;
         if fact == DONE {
             self.is_over = true;
         } else if let Some(version) = behind(fact, "remote software version ") {
-            description.server = format!("SSH-2.0-{}", first_word(version));
+            // The next connection: what was tried to make the one before is past.
+            *leg = Leg::default();
+            leg.description.server = format!("SSH-2.0-{}", first_word(version));
+            (self.tried, self.accepted) = (Vec::new(), Vec::new());
+        } else if let Some(to) = fact.strip_prefix("Authenticating to ") {
+            leg.leads(to);
         } else if let Some(kex) = behind(fact, "kex: algorithm: ") {
-            kex.clone_into(&mut description.kex);
+            kex.clone_into(&mut about.kex);
         } else if let Some(key) = behind(fact, "Server host key: ") {
             let (key_type, fingerprint) = key.split_once(' ').unwrap_or((key, ""));
-            key_type.clone_into(&mut description.host_key);
+            key.clone_into(&mut about.host_key);
+            key_type.clone_into(&mut self.key_type);
             fingerprint.clone_into(&mut self.fingerprint);
         } else if let Some(cipher) = behind(fact, "kex: server->client cipher: ") {
-            first_word(cipher).clone_into(&mut description.cipher);
+            leg.ciphers(cipher);
+        } else if fact.contains("resetting send seqnr") {
+            // Only the strict key exchange begins to count anew.
+            about.strict_kex = true;
         } else if let Some(to) = fact.strip_prefix("Connecting to ") {
             self.dials(to);
         } else if let Some(key) = fact.strip_prefix("Offering public key: ") {
+            self.offered = key.to_owned();
             self.tried.push(format!("publickey {key}"));
+        } else if fact.starts_with("Server accepts key: ") {
+            self.offered.clone_into(&mut about.accepted.key);
         } else if let Some(method) = fact.strip_prefix("Next authentication method: ")
             && method != "publickey"
         {
@@ -77,7 +98,13 @@ impl Words {
             self.accepted.push(method.to_owned());
             return;
         }
-        const IDLE_TALK: [&str; 3] = ["OpenSSH_", "Authenticated to ", "debug"];
+        if let Some(method) = authenticated(line) {
+            let mut leg = self.leg.clone();
+            leg.authenticated([&self.accepted[..], &[method.to_owned()]].concat());
+            self.legs.push(leg);
+            return;
+        }
+        const IDLE_TALK: [&str; 2] = ["OpenSSH_", "debug"];
         let is_talk = IDLE_TALK.iter().any(|begin| line.starts_with(begin));
         let room = self.complaints.len().saturating_add(line.len()) < MAX_COMPLAINTS;
         if room && !is_talk && !line.is_empty() {
@@ -94,6 +121,13 @@ impl Words {
             .map(str::to_owned)
             .collect()
     }
+}
+
+/// The last method, of `Authenticated to HOST (…) using "METHOD".`
+fn authenticated(line: &str) -> Option<&str> {
+    let rest = line.strip_prefix("Authenticated to ")?;
+    let (_, method) = rest.split_once(" using \"")?;
+    Some(method.split_once('"').map_or(method, |(method, _)| method))
 }
 
 fn behind<'a>(fact: &'a str, words: &str) -> Option<&'a str> {
