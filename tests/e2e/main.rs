@@ -9,6 +9,7 @@
 mod again;
 mod argv;
 mod bounds;
+mod canonical;
 mod control;
 mod creation;
 mod crowd;
@@ -30,6 +31,7 @@ mod mux;
 mod openssh;
 mod output;
 mod packaging;
+mod passwords;
 mod prompts;
 mod questions;
 mod remains;

@@ -3,6 +3,10 @@
 //! Everything else about it is tested by all the other tests of this program, when
 //! `OUTLAST_TEST_TRANSPORT` is `openssh`.
 
+mod kerberos;
+mod security_key;
+mod surroundings;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

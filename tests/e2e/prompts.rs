@@ -215,5 +215,5 @@ fn an_answer_that_is_none_is_asked_for_again_and_a_fingerprint_is_one() {
     terminal.send(fingerprint).send(pty::ENTER);
     let output = terminal.wait();
     output.success();
-    output.stdout_has(&format!("permanently added '{name}' (ED25519)"));
+    output.stdout_has(&format!("ermanently added '{name}' (ED25519)"));
 }

@@ -1,6 +1,7 @@
 //! A real OpenSSH server on a loopback address, with its own keys and a home of its own.
 
 mod home;
+mod login;
 mod settings;
 mod sudoer;
 
@@ -221,6 +222,7 @@ fn listen(
     fs::write(&config, settings.config(directory, home, address)).unwrap();
     let mut listener = home
         .command(settings.binary().as_deref())
+        .envs(settings.daemon.iter().map(|(name, value)| (name, value)))
         .args(["/usr/sbin/sshd", "-D", "-e", "-f"])
         .arg(&config)
         .stdin(Stdio::null())

@@ -34,14 +34,17 @@ pub(crate) fn run(filters: &[&str]) -> Result<(), Failure> {
 /// The end-to-end tests that have to do with connections, once more, by the other transport. Those
 /// left out run the same code on both: they are about the shell, the log and the disk. By hand
 /// `OUTLAST_TEST_TRANSPORT=openssh cargo xtask test` runs them all.
-const OVER_OPENSSH: [&str; 11] = [
+const OVER_OPENSSH: [&str; 14] = [
     "again",
     "creation",
     "cuts",
     "enter",
     "errors",
     "host_keys",
+    "logins",
     "mux",
+    "passwords",
+    "prompts",
     "sessions",
     "state",
     "steal",

@@ -39,9 +39,11 @@ impl Home {
             path: directory.join("home"),
             bin: directory.join("bin"),
             mounted_over: (settings.may_mount && can_mount()).then_some(real),
-            covers: match settings.sudoer {
-                true => Sudoer::files(directory),
-                false => Vec::new(),
+            covers: match (settings.sudoer, &settings.login) {
+                (true, None) => Sudoer::files(directory),
+                (false, Some(login)) => login.files(directory),
+                (false, None) => Vec::new(),
+                (true, Some(_)) => panic!("both lie over /etc/shadow"),
             },
         };
         fs::create_dir(&home.path).unwrap();

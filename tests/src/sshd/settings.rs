@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use super::login::Login;
 use super::{Home, Sshd};
 use crate::binaries;
 
@@ -33,6 +34,8 @@ pub struct Builder {
     extra: Vec<String>,
     environment: Vec<(String, String)>,
     pub(super) sudoer: bool,
+    pub(super) login: Option<Login>,
+    pub(super) daemon: Vec<(String, String)>,
 }
 
 impl Default for Builder {
@@ -47,6 +50,8 @@ impl Default for Builder {
             extra: Vec::new(),
             environment: Vec::new(),
             sudoer: false,
+            login: None,
+            daemon: Vec::new(),
         }
     }
 }
@@ -104,6 +109,25 @@ impl Builder {
         self
     }
 
+    /// Lets the account of the tests in by a password, which sshd asks for. Needs mounts.
+    pub fn password(mut self, password: &str) -> Self {
+        self.login = Some(Login::by_password(password));
+        self
+    }
+
+    /// Lets it in by a password and a one-time code, which PAM asks for one after the other; the
+    /// secret of the codes is in base32. Needs mounts.
+    pub fn two_steps(mut self, password: &str, secret: &str) -> Self {
+        self.login = Some(Login::in_two_steps(password, secret));
+        self
+    }
+
+    /// One more variable in the environment of sshd itself.
+    pub fn daemon(mut self, name: &str, value: &str) -> Self {
+        self.daemon.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     pub fn start(self) -> Sshd {
         Sshd::start_with(self)
     }
@@ -125,6 +149,8 @@ impl Builder {
 
     pub(super) fn config(&self, directory: &Path, home: &Home, address: SocketAddr) -> String {
         let mut lines = self.extra.clone();
+        let login = self.login.iter().flat_map(Login::lines);
+        lines.extend(login.map(str::to_owned));
         let here = directory.display();
         lines.extend([
             format!("ListenAddress {}", address.ip()),
