@@ -10,7 +10,7 @@
 //! | [`control`] | the protocol between command line and mux, over a Unix socket |
 //! | [`handover`] | what a relay says to a host when it passes its descriptors on |
 //! | [`frame`], [`codec`], [`message`] | how messages become bytes |
-//! | [`record`], [`session`], [`outcome`], [`finding`], [`id`] | the nouns that travel |
+//! | [`record`], [`session`], [`outcome`], [`finding`], [`durability`], [`id`] | the nouns that travel |
 //! | [`terminal`] | what a program says to its terminal: where sequences end, which modes are set |
 //! | [`limits`] | every bound, by its name in PROTOCOL.md |
 #![no_std]
@@ -20,6 +20,7 @@ extern crate alloc;
 
 pub mod codec;
 pub mod control;
+pub mod durability;
 pub mod finding;
 pub mod frame;
 pub mod handover;

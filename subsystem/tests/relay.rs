@@ -195,6 +195,7 @@ fn a_list_is_whole_however_few_files_may_be_open() {
             boot_id: String::new(),
             disconnected_ms: None,
             memory: None,
+            durability: String::new(),
         }
         .write(entry.directory())
         .unwrap();

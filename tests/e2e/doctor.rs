@@ -306,7 +306,7 @@ fn an_account_that_lets_nobody_in() {
 }
 
 /// A relay that greets as that program and goes no further.
-fn greeter(oldest: u16, protocol: u16) -> (tempfile::TempDir, Sshd) {
+pub(crate) fn greeter(oldest: u16, protocol: u16) -> (tempfile::TempDir, Sshd) {
     let hello = Hello {
         protocol,
         oldest,

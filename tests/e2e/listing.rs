@@ -10,6 +10,10 @@ fn only(value: Value) -> Value {
     let [mut object]: [Value; 1] = array(value).try_into().expect("one session");
     assert_uuid(&take(&mut object, "instance_id"));
     assert_time(&take(&mut object, "created_on"));
+    // That of the computer that the tests run on; `durability.rs` looks at it.
+    let class = take(&mut object, "durability");
+    let classes = ["boot", "last-logout", "connection", "unknown"];
+    assert!(classes.iter().any(|it| class == *it), "{class}");
     // There while the session is held over a connection; `logins.rs` looks at all of it.
     if let Some(route) = object.as_object_mut().and_then(|it| it.remove("route")) {
         assert!(route[0]["kex"].is_string(), "{route}");

@@ -16,6 +16,7 @@ mod crowd;
 mod cuts;
 mod disk_full;
 mod doctor;
+mod durability;
 mod enter;
 mod errors;
 mod harness;

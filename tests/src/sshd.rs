@@ -131,6 +131,11 @@ impl Sshd {
         self.log.text()
     }
 
+    /// The process that listens.
+    pub fn listener(&self) -> u32 {
+        self.listener.id()
+    }
+
     /// One process per connection, and more while one is authenticating.
     pub fn connections(&self) -> Vec<Process> {
         let mut found = process::descendants_of(self.listener.id());
@@ -230,6 +235,9 @@ fn listen(
         .stderr(Stdio::piped())
         .spawn()
         .expect("sshd comes with openssh-server: run `cargo xtask test`");
+    if let Some(group) = &settings.control_group {
+        fs::write(group.join("cgroup.procs"), listener.id().to_string()).unwrap();
+    }
     let stderr = listener.stderr.take().expect("piped above");
     let log = Transcript::of(format!("log of sshd on {address}"), stderr);
     if log.wait_line_or_end("Server listening on").is_some() {

@@ -6,6 +6,7 @@ mod invoke;
 mod ssh;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use outlast_protocol::durability::Durability;
 use outlast_protocol::id::InstanceId;
 use outlast_protocol::session::{Buffering, IdleTimeout};
 
@@ -121,12 +122,32 @@ pub struct NewArgs {
     /// second one
     #[arg(long, value_name = "UUID")]
     pub instance_id: Option<InstanceId>,
+    /// Make it only where it lives at least so long
+    #[arg(long, value_name = "CLASS")]
+    pub require_durability: Option<Lasting>,
     /// How long the shell may take to start
     #[arg(long, value_name = "DUR", default_value = "60s", value_parser = positive)]
     pub open_timeout: Span,
     /// Work on so many hosts at the same time
     #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u16).range(1..))]
     pub throttle: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Lasting {
+    /// Beyond its connection, until the user's last logout
+    LastLogout,
+    /// Until the computer is restarted
+    Boot,
+}
+
+impl From<Lasting> for Durability {
+    fn from(lasting: Lasting) -> Self {
+        match lasting {
+            Lasting::LastLogout => Self::LastLogout,
+            Lasting::Boot => Self::Boot,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use outlast_protocol::control::target::Target;
 use outlast_protocol::control::to_mux::New;
+use outlast_protocol::durability::Durability;
 use outlast_protocol::id::{InstanceId, SessionName};
 use outlast_protocol::limits::DEFAULT_IDLE_TIMEOUT;
 use outlast_protocol::session::{Buffering, IdleTimeout};
@@ -38,6 +39,10 @@ pub(super) async fn new(client: &Client, args: NewArgs) -> Result<u8, Error> {
             "give one host",
         ));
     }
+    let durability = args
+        .require_durability
+        .map_or("", |wanted| Durability::from(wanted).name());
+    let durability = durability.to_owned();
     let open_timeout = args.open_timeout.milliseconds();
     let messages = targets(client, hosts, &args.ssh)?
         .into_iter()
@@ -51,6 +56,7 @@ pub(super) async fn new(client: &Client, args: NewArgs) -> Result<u8, Error> {
                 .idle_timeout
                 .unwrap_or(IdleTimeout::Seconds(DEFAULT_IDLE_TIMEOUT)),
             buffering: args.buffering.into(),
+            durability: durability.clone(),
             open_timeout_ms: open_timeout
                 .and_then(|ms| u32::try_from(ms).ok())
                 .unwrap_or(u32::MAX),
@@ -91,5 +97,6 @@ pub(super) fn blank(target: Target) -> New {
         environment: environment(),
         open_timeout_ms: OPEN_TIMEOUT_MS,
         temporary: false,
+        durability: String::new(),
     }
 }

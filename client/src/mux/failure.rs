@@ -70,6 +70,7 @@ impl From<&Refused> for Failure {
             RefusalCode::BAD_REQUEST
             | RefusalCode::NAME_TAKEN
             | RefusalCode::READ_ONLY
+            | RefusalCode::NOT_DURABLE
             | RefusalCode::UNKNOWN_CONFIGURATION => FailureKind::Usage,
             RefusalCode::HELD | RefusalCode::BUSY => FailureKind::Busy,
             RefusalCode::UNKNOWN_SESSION | RefusalCode::ENDED | RefusalCode::BROKEN => {

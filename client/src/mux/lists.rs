@@ -70,6 +70,7 @@ impl Mux {
                 State::Opened | State::Disconnecting => self.hosts.route(&known.target),
                 _ => Vec::new(),
             },
+            durability: known.durability.clone(),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use outlast_protocol::control::to_cli::{FailureKind, Finished};
 use outlast_protocol::control::to_mux::New;
+use outlast_protocol::durability::{DURABILITY, Durability};
 use outlast_protocol::hello::Extension;
 use outlast_protocol::id::SessionName;
 use outlast_protocol::link::AttachMode;
@@ -22,6 +23,7 @@ use super::keeper::{Attached, Refusal, attach, jitter};
 use super::registry::Heard;
 use super::remove::end;
 use super::reserve::Reservation;
+use super::wire::Wire;
 use crate::ssh::Prompt;
 
 /// Before each further try to get an answer when the link was lost.
@@ -89,6 +91,7 @@ async fn create(
     }
     let client = mux.registry.borrow().client();
     let reservation = Reservation::new(mux, request.instance);
+    let wanted = wanted(&request)?;
     let mut taken = Vec::new();
     while taken.len() < NAMES {
         let name = if request.name.is_empty() {
@@ -105,7 +108,7 @@ async fn create(
             buffering: request.buffering,
             environment: request.environment.clone(),
             open_timeout_ms: request.open_timeout_ms,
-            extensions: extensions(&request),
+            extensions: extensions(&request, wanted),
         };
         match make(mux, &request, &create, prompt, notice).await {
             Ok(attached) => {
@@ -124,12 +127,13 @@ async fn create(
     Err(Failure::usage("no free name was found").hint("give one with -n NAME"))
 }
 
-fn extensions(request: &New) -> Vec<Extension> {
+fn extensions(request: &New, durability: Option<Durability>) -> Vec<Extension> {
     let temporary = request.temporary.then(|| Extension {
         name: TEMPORARY.to_owned(),
         value: Vec::new(),
     });
-    temporary.into_iter().collect()
+    let durability = durability.map(Durability::extension);
+    temporary.into_iter().chain(durability).collect()
 }
 
 /// The session, if an earlier request with the same instance ID made it.
@@ -150,6 +154,35 @@ fn made_before(mux: &Mux, request: &New) -> Result<Option<Rc<Held>>, Failure> {
     Ok(mux.held.borrow().get(&request.instance).cloned())
 }
 
+/// What the session is to outlive at least.
+fn wanted(request: &New) -> Result<Option<Durability>, Failure> {
+    if request.durability.is_empty() {
+        return Ok(None);
+    }
+    let wanted = Durability::named(&request.durability);
+    let unknown = || {
+        Failure::usage(format!(
+            "`{}` is no class of durability",
+            request.durability
+        ))
+    };
+    wanted.map(Some).ok_or_else(unknown)
+}
+
+/// A remote end that does not know how long sessions live there would make one all the same.
+fn can_promise(wire: &Wire, create: &Create) -> Result<(), Failure> {
+    let is_needed = Durability::said(&create.extensions).is_some();
+    let peer = wire.peer();
+    let knows = peer.is_some_and(|peer| peer.features.iter().any(|it| it.name == DURABILITY));
+    if knows || !is_needed {
+        return Ok(());
+    }
+    let program = peer.map_or("the remote end", |peer| peer.program.as_str());
+    let message = format!("{program} cannot tell how long a session lives there");
+    Err(Failure::new(FailureKind::Protocol, message)
+        .hint("install a newer outlast-subsystem, or leave --require-durability out"))
+}
+
 /// Asks for the session until there is an answer: what is asked for has its instance ID, so the
 /// host knows it again.
 async fn make(
@@ -168,6 +201,7 @@ async fn make(
             .await;
         let refusal = match opened {
             Ok((wire, used)) => {
+                can_promise(&wire, create)?;
                 asked = true;
                 let mut create = create.clone();
                 let terms = used.terms();

@@ -2,6 +2,7 @@
 
 use globset::Glob;
 use outlast_protocol::control::target::Target;
+use outlast_protocol::durability::Durability;
 use outlast_protocol::id::{ClientId, InstanceId, InvocationId, SessionName, is_instance_prefix};
 use outlast_protocol::link::cursor::Cursor;
 use outlast_protocol::session::{End, Holder, Life, SessionInfo};
@@ -56,6 +57,9 @@ pub(super) struct Known {
     /// Why it was not connected to again, after its connection was lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) refused: Option<String>,
+    /// What it outlives, by the name of a class.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) durability: String,
     pub(super) cursor: Cursor,
 }
 
@@ -236,6 +240,7 @@ impl Registry {
                 heard: Heard::Live,
                 holder: None,
                 refused: None,
+                durability: String::new(),
                 cursor: Cursor::default(),
             });
             self.sessions.sort_by_key(|known| known.id);
@@ -255,6 +260,9 @@ impl Registry {
         known.queued = info.queued;
         known.activity.clone_from(&info.activity);
         known.asks.clone_from(&info.asks);
+        if let Some(class) = Durability::said(&info.extensions) {
+            class.name().clone_into(&mut known.durability);
+        }
         known.holder = info
             .holder
             .as_ref()

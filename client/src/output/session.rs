@@ -28,6 +28,8 @@ pub struct SessionObject {
     queued: u32,
     /// Why it is over, or who else holds it, in words.
     note: Option<String>,
+    /// What it outlives: `connection`, `last-logout` or `boot`.
+    durability: Option<String>,
     /// The SSH connections on the way, the nearest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     route: Vec<HopObject>,
@@ -67,6 +69,7 @@ impl From<&Session> for SessionObject {
             asks: session.asks.clone(),
             queued: session.queued,
             note: (!session.note.is_empty()).then(|| session.note.clone()),
+            durability: (!session.durability.is_empty()).then(|| session.durability.clone()),
             route: session.route.iter().map(HopObject::from).collect(),
             invocation_id: None,
         }
@@ -147,6 +150,7 @@ pub(crate) mod tests {
             queued: 0,
             note: String::new(),
             route: Vec::new(),
+            durability: String::new(),
         }
     }
 
@@ -203,7 +207,8 @@ pub(crate) mod tests {
     "activity": null,
     "asks": null,
     "queued": 0,
-    "note": null
+    "note": null,
+    "durability": null
   }
 ]
 "#

@@ -16,7 +16,12 @@ const COLUMNS: [(&str, u16); 6] = [
     ("Availability", 12),
 ];
 /// And of those that say what a session does.
-const DOING: [(&str, u16); 3] = [("Queued", 8), ("For", 6), ("Activity", 8)];
+const DOING: [(&str, u16); 4] = [
+    ("Durability", 12),
+    ("Queued", 8),
+    ("For", 6),
+    ("Activity", 8),
+];
 
 /// The table; nothing at all for no sessions.
 #[must_use]
@@ -78,6 +83,7 @@ fn doing(sessions: &[Session], now_ms: u64) -> String {
         let since = session.running_since_ms;
         let mut row = columns(session);
         row.extend([
+            clean(&session.durability),
             session.queued.to_string(),
             since.map_or(String::new(), |since| lasting(now_ms.saturating_sub(since))),
             occupation(session),
@@ -196,6 +202,7 @@ server1: me@server1.example port 22, SSH-2.0-OpenSSH_9.2
     #[test]
     fn what_a_session_does_stands_behind_it() {
         let mut busy = session(1, "Session1");
+        busy.durability = "boot".into();
         busy.running_since_ms = Some(1_000_000);
         busy.activity = "make -j4\n\x1b[2J".into();
         busy.queued = 2;
@@ -205,14 +212,14 @@ server1: me@server1.example port 22, SSH-2.0-OpenSSH_9.2
         let table = activities(&[busy, session(2, "idle"), asks], 1_000_000 + 192_000);
         let lines: Vec<_> = table.lines().collect();
         assert!(
-            lines[0].ends_with("Availability Queued  For   Activity"),
+            lines[0].ends_with("Availability Durability  Queued  For   Activity"),
             "{table}"
         );
         assert!(
-            lines[2].ends_with("Available    2       3m12s make -j4 \u{fffd}[2J"),
+            lines[2].ends_with("Available    boot        2       3m12s make -j4 \u{fffd}[2J"),
             "{table}"
         );
-        assert!(lines[3].ends_with("Available    0"), "{table}");
+        assert!(lines[3].ends_with("Available                0"), "{table}");
         let waits = "sudo make install (waits for an answer: [sudo] password for ada:)";
         assert!(lines[4].ends_with(waits), "{table}");
         assert_eq!(lasting(90_000_000), "1d1h");

@@ -222,6 +222,7 @@ pub(crate) fn session(id: u32, name: &str) -> Session {
         queued: 0,
         note: String::new(),
         route: Vec::new(),
+        durability: String::new(),
     }
 }
 

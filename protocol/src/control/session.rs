@@ -90,6 +90,8 @@ pub struct Session {
     /// The SSH connections on the way, the nearest first; none where there is no SSH or no
     /// connection.
     pub route: Vec<Hop>,
+    /// What it outlives, by the name of a class; empty where its computer does not say.
+    pub durability: String,
 }
 
 /// One SSH connection: what was agreed on.

@@ -99,6 +99,8 @@ pub struct New {
     pub open_timeout_ms: u32,
     /// End it when this connection ends: a session that lives for one command.
     pub temporary: bool,
+    /// The name of the class of durability that it needs; empty for any.
+    pub durability: String,
 }
 
 /// Takes hold of a session.

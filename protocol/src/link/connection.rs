@@ -18,8 +18,9 @@ use super::heartbeat::{Beat, Heartbeat};
 use super::to_client::ToClient;
 use super::to_host::{Ping, Pong, ToHost};
 use crate::codec::CodecError;
+use crate::durability::DURABILITY;
 use crate::frame::{Frame, FrameDecoder, HEADER};
-use crate::hello::{Hello, Incompatible, LINK_PROTOCOL, MAGIC};
+use crate::hello::{Extension, Hello, Incompatible, LINK_PROTOCOL, MAGIC};
 use crate::limits::{GREETING_TIME, MAX_FRAME, MAX_NOISE};
 use crate::message::DecodeError;
 
@@ -277,6 +278,9 @@ pub fn hello(program: &str, user: &str, host: &str) -> Hello {
         user: user.into(),
         host: host.into(),
         max_frame: MAX_FRAME,
-        features: Vec::new(),
+        features: alloc::vec![Extension {
+            name: DURABILITY.into(),
+            value: Vec::new(),
+        }],
     }
 }

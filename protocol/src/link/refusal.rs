@@ -52,6 +52,8 @@ codes! {
     14 UNKNOWN_REQUEST "the request is not known",
     /// Something went wrong at the remote end that is not the client's doing.
     15 INTERNAL "the remote end failed",
+    /// A session would not live as long there as was demanded.
+    16 NOT_DURABLE "sessions do not live that long there",
 }
 
 /// Reply to a request that was not carried out. The link lives on.

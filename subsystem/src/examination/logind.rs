@@ -32,11 +32,12 @@ pub(super) struct Logind {
 }
 
 impl Logind {
-    pub(super) fn ask(user: &str) -> Self {
+    /// What becomes of logins is asked only where it matters: it takes a program.
+    pub(super) fn ask(user: &str, in_login: bool) -> Self {
         let systemd = Path::new(IN_CHARGE).is_dir();
         Self {
             systemd,
-            killing: if systemd {
+            killing: if systemd && in_login {
                 killing(user, property)
             } else {
                 Killing::Spares

@@ -13,6 +13,8 @@ mod terminals;
 
 use outlast_protocol::finding::{Finding, Verdict};
 
+pub(crate) use durability::Lifetime;
+
 /// Looks at everything. What cannot be looked at without a directory for sessions is left out
 /// where there is none.
 #[must_use]

@@ -45,6 +45,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::rc::Rc;
 
+use outlast_protocol::durability::Durability;
 use outlast_protocol::frame::FrameDecoder;
 use outlast_protocol::id::InstanceId;
 use outlast_protocol::limits::MAX_FRAME;
@@ -52,6 +53,7 @@ use outlast_protocol::link::refusal::{RefusalCode, Refused};
 use outlast_protocol::link::to_client::ToClient;
 use outlast_protocol::link::to_host::{Create, ToHost};
 use outlast_rendezvous::listener::bind;
+use outlast_rendezvous::machine::host_name;
 use outlast_rendezvous::{Lock, failpoint};
 use rustix::fs::{Mode, OFlags};
 use tokio::net::UnixListener;
@@ -59,6 +61,7 @@ use tokio::task::LocalSet;
 
 use self::clock::{Clock as _, SystemClock};
 use self::session::Session;
+use crate::examination::Lifetime;
 use crate::refuse::{Explain, refused};
 use crate::registry::{Entry, MemoryKills, Meta, MetaLife, ProcessId};
 use crate::runspace::Runspace;
@@ -127,7 +130,18 @@ fn host(instance: &str, directory: &Path) -> Result<(), Refused> {
         .map_err(storage)?
         .ok_or_else(|| internal("cannot host the session", "another process does"))?;
     let request = read_request()?;
-    let meta = meta(&request, MetaLife::Opening);
+    let durability = match durable(&request) {
+        Ok(durability) => durability,
+        Err(refusal) => {
+            // Nobody has heard of the session yet.
+            let _ = entry.delete();
+            return Err(refusal);
+        }
+    };
+    let meta = Meta {
+        durability: durability.name().to_owned(),
+        ..meta(&request, MetaLife::Opening)
+    };
     meta.write(entry.directory()).map_err(storage)?;
     claimed()?;
     failpoint::reach("host.claimed");
@@ -174,6 +188,24 @@ fn meta(request: &Create, life: MetaLife) -> Meta {
         boot_id: outlast_rendezvous::machine::boot_id().unwrap_or_default(),
         disconnected_ms: None,
         memory: Some(MemoryKills::now()),
+        durability: String::new(),
+    }
+}
+
+/// What this process outlives, where it has been started. Less than was demanded is refused.
+fn durable(request: &Create) -> Result<Durability, Refused> {
+    let reached = Lifetime::here();
+    let wanted = Durability::said(&request.extensions);
+    match wanted.filter(|wanted| *wanted > reached.class) {
+        None => Ok(reached.class),
+        Some(wanted) => {
+            let there = host_name();
+            let Lifetime { class, why, hint } = reached;
+            let message = format!(
+                "a session on {there} does not live as long as `{wanted}`, only `{class}`: {why}"
+            );
+            Err(refused(CREATE, RefusalCode::NOT_DURABLE, message).hint(hint))
+        }
     }
 }
 

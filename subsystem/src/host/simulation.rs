@@ -142,6 +142,7 @@ impl Host {
             boot_id: String::new(),
             disconnected_ms: None,
             memory: None,
+            durability: String::new(),
         };
         let log = Log::create(directory, created_ms, policy)?;
         let ledger = Ledger::create(directory)?;

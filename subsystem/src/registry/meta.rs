@@ -3,6 +3,7 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 
+use outlast_protocol::durability::Durability;
 use outlast_protocol::id::{InstanceId, Seq, SessionName};
 use outlast_protocol::session::{Buffering, End, IdleTimeout, Life, SessionInfo};
 use outlast_rendezvous::machine::boot_id;
@@ -67,6 +68,9 @@ pub struct Meta {
     /// What the kernel had killed for want of memory when its host process started.
     #[serde(default)]
     pub memory: Option<MemoryKills>,
+    /// What the session outlives, by the name of a class; empty in files of older versions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub durability: String,
 }
 
 /// Why the file could not be used.
@@ -158,7 +162,10 @@ impl Meta {
             host_pid: 0,
             first: Seq::FIRST,
             next: Seq::FIRST,
-            extensions: Vec::new(),
+            extensions: Durability::named(&self.durability)
+                .map(Durability::extension)
+                .into_iter()
+                .collect(),
         }
     }
 }
@@ -176,7 +183,11 @@ mod tests {
             "shell":null,"boot_id":"x","disconnected_ms":null}}"#
         );
         let meta = Meta::parse(text.as_bytes()).unwrap();
-        assert_eq!((meta.memory, meta.life), (None, MetaLife::Live));
+        assert_eq!((&meta.memory, &meta.life), (&None, &MetaLife::Live));
+        assert_eq!(Durability::said(&meta.info(Life::Live).extensions), None);
+        let later = text.replace(r#""boot_id""#, r#""durability":"boot","boot_id""#);
+        let info = Meta::parse(later.as_bytes()).unwrap().info(Life::Live);
+        assert_eq!(Durability::said(&info.extensions), Some(Durability::Boot));
     }
 
     #[test]

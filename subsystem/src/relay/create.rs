@@ -1,9 +1,11 @@
-//! Making a session: a directory, a name, and a host process that outlives this one.
+//! Making a session: a directory, a name, and a host process that outlives this one: below the login
+//! it is made by, or, where that would end with it, as a service of the user's own systemd.
 
 use std::io::{Read, Write};
-use std::process::{Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 use std::time::Duration;
 
+use outlast_protocol::durability::Durability;
 use outlast_protocol::frame::FrameDecoder;
 use outlast_protocol::limits::{MAX_FRAME, MIN_IDLE_TIMEOUT};
 use outlast_protocol::link::refusal::{RefusalCode, Refused};
@@ -12,7 +14,8 @@ use outlast_protocol::link::to_host::{Create, ToHost};
 use outlast_protocol::session::INSTANCE_VARIABLE;
 use outlast_rendezvous::{DirectoryError, failpoint};
 
-use super::opening;
+use super::{opening, service};
+use crate::examination::Lifetime;
 use crate::host::CLAIMED;
 use crate::refuse::{Explain, refused};
 use crate::registry::{Entry, HostState, Registry};
@@ -107,36 +110,23 @@ fn start_host(
         )
         .about(request.instance.0)
     };
+    let bytes = ToHost::Create(request.clone())
+        .head(0)
+        .map_err(|error| refused(CREATE, RefusalCode::INTERNAL, error.to_string()))?;
     let log = entry
         .directory()
         .create_file("host.log")
         .map_err(|e| storage(request, &e))?;
-    let program = std::env::current_exe().map_err(|e| failed("find this program", e))?;
-    let mut host = Command::new(program)
-        .arg("host")
-        .arg(request.instance.to_string())
-        .arg(entry.directory().path())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::from(log))
-        // Made inside another session, it is none of what that one's shell left running.
-        .env_remove(INSTANCE_VARIABLE)
-        .spawn()
-        .map_err(|error| failed("start the session's host process", error))?;
-    let bytes = ToHost::Create(request.clone())
-        .head(0)
-        .map_err(|error| refused(CREATE, RefusalCode::INTERNAL, error.to_string()))?;
-    let (Some(mut input), Some(mut output)) = (host.stdin.take(), host.stdout.take()) else {
-        return Err(refused(
-            CREATE,
-            RefusalCode::INTERNAL,
-            "the host process has no pipes",
-        ));
+    let mut service = None;
+    if Lifetime::here().class == Durability::Connection {
+        let started = service::start(entry, &bytes);
+        service =
+            started.map_err(|error| failed("start a service of the user's systemd", error))?;
+    }
+    let mut output: Box<dyn Read> = match service {
+        Some(report) => Box::new(report),
+        None => Box::new(below_login(entry, request, &bytes, log)?),
     };
-    input
-        .write_all(&bytes)
-        .map_err(|error| failed("talk to the host process", error))?;
-    drop(input);
     let mut claimed = [0u8; 1];
     let claim = output.read_exact(&mut claimed);
     drop(names);
@@ -160,6 +150,46 @@ fn start_host(
             ),
         )
     }))
+}
+
+/// Starts the host as a process of this login. Its report.
+fn below_login(
+    entry: &Entry,
+    request: &Create,
+    bytes: &[u8],
+    log: std::fs::File,
+) -> Result<ChildStdout, Refused> {
+    let failed = |what: &str, error: std::io::Error| {
+        refused(
+            CREATE,
+            RefusalCode::INTERNAL,
+            format!("cannot {what}: {error}"),
+        )
+        .about(request.instance.0)
+    };
+    let program = std::env::current_exe().map_err(|e| failed("find this program", e))?;
+    let mut host = Command::new(program)
+        .arg("host")
+        .arg(request.instance.to_string())
+        .arg(entry.directory().path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::from(log))
+        // Made inside another session, it is none of what that one's shell left running.
+        .env_remove(INSTANCE_VARIABLE)
+        .spawn()
+        .map_err(|error| failed("start the session's host process", error))?;
+    let (Some(mut input), Some(output)) = (host.stdin.take(), host.stdout.take()) else {
+        return Err(refused(
+            CREATE,
+            RefusalCode::INTERNAL,
+            "the host process has no pipes",
+        ));
+    };
+    input
+        .write_all(bytes)
+        .map_err(|error| failed("talk to the host process", error))?;
+    Ok(output)
 }
 
 /// The refusal that a host process wrote on its standard output.

@@ -10,6 +10,7 @@ mod list;
 mod opening;
 mod recovery;
 mod remove;
+mod service;
 
 use std::time::Duration;
 

@@ -152,6 +152,7 @@ mod tests {
             boot_id: String::new(),
             disconnected_ms: None,
             memory: None,
+            durability: String::new(),
         }
     }
 

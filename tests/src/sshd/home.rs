@@ -35,7 +35,7 @@ impl Home {
             directory.display(),
             real.display()
         );
-        let home = Self {
+        let mut home = Self {
             path: directory.join("home"),
             bin: directory.join("bin"),
             mounted_over: (settings.may_mount && can_mount()).then_some(real),
@@ -46,6 +46,7 @@ impl Home {
                 (true, Some(_)) => panic!("both lie over /etc/shadow"),
             },
         };
+        home.covers.extend(settings.covers.iter().cloned());
         fs::create_dir(&home.path).unwrap();
         fs::create_dir(&home.bin).unwrap();
         make_private(&home.path);

@@ -36,6 +36,8 @@ pub struct Builder {
     pub(super) sudoer: bool,
     pub(super) login: Option<Login>,
     pub(super) daemon: Vec<(String, String)>,
+    pub(super) covers: Vec<(PathBuf, PathBuf)>,
+    pub(super) control_group: Option<PathBuf>,
 }
 
 impl Default for Builder {
@@ -52,6 +54,8 @@ impl Default for Builder {
             sudoer: false,
             login: None,
             daemon: Vec::new(),
+            covers: Vec::new(),
+            control_group: None,
         }
     }
 }
@@ -125,6 +129,18 @@ impl Builder {
     /// One more variable in the environment of sshd itself.
     pub fn daemon(mut self, name: &str, value: &str) -> Self {
         self.daemon.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Has a file or directory lie over another, for sshd and its sessions. Needs mounts.
+    pub fn cover(mut self, file: &Path, place: &Path) -> Self {
+        self.covers.push((file.to_owned(), place.to_owned()));
+        self
+    }
+
+    /// Runs in that control group, with everything that it starts.
+    pub fn control_group(mut self, directory: &Path) -> Self {
+        self.control_group = Some(directory.to_owned());
         self
     }
 
