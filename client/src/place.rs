@@ -56,6 +56,12 @@ impl Place {
         PrivateDirectory::open_or_create(&self.state)
     }
 
+    /// Where that is; may not exist yet.
+    #[must_use]
+    pub fn state_path(&self) -> &std::path::Path {
+        &self.state
+    }
+
     /// The directory of the user's configuration; may not exist.
     #[must_use]
     pub fn config(&self) -> &std::path::Path {

@@ -10,6 +10,7 @@ mod again;
 mod argv;
 mod bounds;
 mod canonical;
+mod configuration;
 mod control;
 mod creation;
 mod crowd;

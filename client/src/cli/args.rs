@@ -1,5 +1,6 @@
 //! The command line, as it is typed. The doc comments here are the help.
 
+mod config;
 mod doctor;
 mod enter;
 mod invoke;
@@ -10,6 +11,7 @@ use outlast_protocol::durability::Durability;
 use outlast_protocol::id::InstanceId;
 use outlast_protocol::session::{Buffering, IdleTimeout};
 
+pub use self::config::{ConfigArgs, ConfigVerb, ShowArgs};
 pub use self::doctor::DoctorArgs;
 pub use self::enter::EnterArgs;
 pub use self::invoke::InvokeArgs;
@@ -79,6 +81,8 @@ pub enum Verb {
     Remove(RemoveArgs),
     /// Find what keeps sessions from working on a host, and say what to do about it
     Doctor(DoctorArgs),
+    /// The client's own configuration
+    Config(ConfigArgs),
     /// The background process that holds the connections
     Mux(MuxArgs),
     /// Print the version

@@ -7,6 +7,7 @@ mod asker;
 mod askpass;
 mod choose;
 mod completions;
+mod config;
 mod connect;
 mod conversation;
 mod disconnect;
@@ -138,6 +139,7 @@ async fn dispatch(cli: Cli, output: Output) -> Result<u8, Error> {
         Verb::Receive(args) => receive::receive(&client, args).await,
         Verb::Remove(args) => remove::remove(&client, args).await,
         Verb::Doctor(args) => doctor::doctor(&client, args).await,
+        Verb::Config(args) => config::config(&client, args.verb),
         Verb::Mux(args) => mux::mux(&client, args.verb).await,
         Verb::Completions { .. } | Verb::Help { .. } | Verb::Version => Ok(0),
     }

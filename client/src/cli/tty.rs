@@ -15,7 +15,7 @@ use crate::terminal::raw::RawMode;
 use crate::terminal::size::{self, Changes};
 
 /// The environment variable that names the keys that leave.
-const DETACH_KEYS: &str = "OUTLAST_DETACH_KEYS";
+pub(super) const DETACH_KEYS: &str = "OUTLAST_DETACH_KEYS";
 
 /// What a command gets that has no terminal of ours.
 pub(super) const NO_SIZE: TerminalSize = TerminalSize {

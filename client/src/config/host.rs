@@ -4,13 +4,13 @@ use globset::{GlobBuilder, GlobMatcher};
 use outlast_protocol::control::target::Transport;
 
 use super::document::Entry;
-use super::error::ConfigError;
+use super::error::{ConfigError, Place};
 
 /// One section.
 #[derive(Clone, Debug)]
 pub(super) struct HostSection {
     pattern: GlobMatcher,
-    pub(super) transport: Option<Transport>,
+    pub(super) transport: Option<(Transport, Place)>,
 }
 
 impl HostSection {
@@ -29,9 +29,15 @@ impl HostSection {
             .table("a section of its own")?
             .entries(&["transport"])?
         {
-            transport = Some(entry.choice(&TRANSPORTS, "\"native\" or \"openssh\"")?);
+            let word = entry.choice(&TRANSPORTS, "\"native\" or \"openssh\"")?;
+            transport = Some((word, entry.place));
         }
         Ok(Self { pattern, transport })
+    }
+
+    /// As it is written.
+    pub(super) fn pattern(&self) -> &str {
+        self.pattern.glob().glob()
     }
 
     /// Whether a host of that name belongs to it.
@@ -44,3 +50,11 @@ const TRANSPORTS: [(&str, Transport); 2] = [
     ("native", Transport::Native),
     ("openssh", Transport::OpenSsh),
 ];
+
+/// Its word in the file.
+pub(super) fn word(transport: Transport) -> &'static str {
+    let mut words = TRANSPORTS.iter();
+    words
+        .find(|(_, meant)| *meant == transport)
+        .map_or("", |(word, _)| word)
+}

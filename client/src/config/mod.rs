@@ -6,6 +6,7 @@
 mod document;
 mod error;
 mod host;
+mod setting;
 
 use std::io;
 use std::path::Path;
@@ -13,8 +14,9 @@ use std::path::Path;
 use outlast_protocol::control::target::Transport;
 
 use document::Document;
-pub use error::ConfigError;
+pub use error::{ConfigError, Place};
 use host::HostSection;
+pub use setting::{Origin, Setting};
 
 /// Its name in the client's configuration directory.
 pub const FILE: &str = "config.toml";
@@ -53,10 +55,37 @@ impl Config {
     /// What is to open connections to a host of that name, as typed: the first section of the file
     /// that fits and says so decides.
     pub fn transport(&self, host: &str) -> Option<Transport> {
-        self.hosts
-            .iter()
-            .filter(|section| section.fits(host))
-            .find_map(|section| section.transport)
+        self.said_transport(host).map(|(transport, _)| transport)
+    }
+
+    fn said_transport(&self, host: &str) -> Option<(Transport, &Place)> {
+        let mut fitting = self.hosts.iter().filter(|section| section.fits(host));
+        fitting.find_map(|section| {
+            section
+                .transport
+                .as_ref()
+                .map(|(word, place)| (*word, place))
+        })
+    }
+
+    /// What the file says, in its order.
+    pub fn settings(&self) -> Vec<Setting> {
+        let said = self.hosts.iter().filter_map(|section| {
+            let (transport, place) = section.transport.as_ref()?;
+            let name = format!("host.{:?}.transport", section.pattern());
+            let origin = Origin::File(place.clone());
+            Some(Setting::new(name, host::word(*transport), origin))
+        });
+        said.collect()
+    }
+
+    /// What holds for a host of that name, as typed.
+    pub fn settings_of(&self, host: &str) -> Vec<Setting> {
+        let (transport, origin) = match self.said_transport(host) {
+            Some((transport, place)) => (transport, Origin::File(place.clone())),
+            None => (Transport::default(), Origin::Default),
+        };
+        vec![Setting::new("transport", host::word(transport), origin)]
     }
 }
 
@@ -89,6 +118,35 @@ mod tests {
         let config = parse("host.db.transport = \"openssh\"").unwrap();
         assert_eq!(config.transport("db"), Some(Transport::OpenSsh));
         assert_eq!(config.transport("db1"), None);
+    }
+
+    #[test]
+    fn every_value_is_told_with_who_says_it() {
+        let text = "[host.'db*']\n\ntransport = \"openssh\"\n[host.'*']\n";
+        let config = parse(text).unwrap();
+        let told = |settings: Vec<Setting>| {
+            let [one] = settings.try_into().unwrap();
+            let Setting {
+                name,
+                value,
+                origin,
+            } = one;
+            (name, value, origin.to_string())
+        };
+        let words = |name: &str, value: &str, origin: &str| {
+            (name.to_owned(), value.to_owned(), origin.to_owned())
+        };
+        let file = "config.toml:3";
+        let all = words("host.\"db*\".transport", "openssh", file);
+        assert_eq!(told(config.settings()), all);
+        assert_eq!(
+            told(config.settings_of("DB1")),
+            words("transport", "openssh", file)
+        );
+        assert_eq!(
+            told(config.settings_of("web")),
+            words("transport", "native", "default")
+        );
     }
 
     #[test]

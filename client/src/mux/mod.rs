@@ -60,7 +60,8 @@ pub const READY: u8 = b'+';
 
 /// Environment variable with the seconds of holding nothing after which the mux leaves.
 pub const IDLE_EXIT: &str = "OUTLAST_MUX_IDLE";
-const DEFAULT_IDLE_EXIT: Duration = Duration::from_secs(600);
+/// And without it.
+pub const DEFAULT_IDLE_EXIT: Duration = Duration::from_secs(600);
 /// Command lines that may have connected and not yet said what they want.
 const UNFINISHED: usize = 256;
 
