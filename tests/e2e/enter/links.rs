@@ -42,12 +42,14 @@ fn a_visit_begins_although_its_begin_was_missed() {
         let stage = set(&["job"]);
         let (first, second, ready) = (Gate::new(), Gate::new(), Gate::new());
         let script = format!(
-            "(read x <{}; ({flood}; echo shown) >/dev/tty; echo ready >{}) & read x <{}; echo x=$x",
+            "(read x <{}; ({flood}; echo shown) >/dev/tty; echo ready >{}) & \
+             echo runs; read x <{}; echo x=$x",
             second.word(),
             ready.word(),
             first.word()
         );
         let running = stage.invoke("job", &script);
+        running.wait_line("runs");
         let visit = stage.machine.on_pty(&["enter", "job"]);
         visit.expect("waiting for what runs in session job");
         stage.proxy.refuse();
@@ -58,7 +60,7 @@ fn a_visit_begins_although_its_begin_was_missed() {
         second.open();
         ready.wait();
         stage.proxy.resume();
-        running.wait().success().stdout_is("x=go\n");
+        running.wait().success().stdout_is("runs\nx=go\n");
         visit.expect("shown").send("\r");
         at_prompt(&visit);
         visit.send("echo he''re\r");
