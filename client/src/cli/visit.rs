@@ -15,6 +15,7 @@ use outlast_protocol::control::window::Step;
 use outlast_protocol::id::Seq;
 use outlast_protocol::link::AttachMode;
 use outlast_protocol::outcome::Outcome;
+use outlast_rendezvous::failpoint;
 use tokio::time::Instant;
 
 use super::Client;
@@ -248,6 +249,7 @@ impl Visit {
                     self.let_go();
                     let size = self.front.size();
                     connection.send(Resize { size }, Bytes::new())?;
+                    failpoint::reach("cli.nudged");
                 }
                 () = at(self.leaving) => return Ok(End::Parted(Parting::Left)),
             }
