@@ -171,6 +171,18 @@ __outlast_keep_prompt() {
   __outlast_prompts=${#PROMPT_COMMAND[@]}
 }
 
+# The user's own files may have moved descriptors. It is the session's terminal that a visitor sees,
+# and that tells when the host is gone. What `builtin exec` redirects would be taken back: a function
+# of that name has to stand aside.
+__outlast_take_terminal() {
+  \builtin set -- "$(\builtin declare -f exec)"
+  [[ -z $1 ]] || \builtin unset -f exec
+  [[ /proc/self/fd/0 -ef $__outlast_dir/terminal ]] || \exec <>"$__outlast_dir/terminal"
+  [[ /proc/self/fd/1 -ef $__outlast_dir/terminal ]] || \exec >&0
+  [[ /proc/self/fd/2 -ef $__outlast_dir/terminal ]] || \exec 2>&0
+  [[ -z $1 ]] || \builtin eval "$1"
+}
+
 # Runs at top level first thing after an invocation: $1 is its status.
 __outlast_enter() {
   __outlast_resume=
@@ -185,6 +197,7 @@ __outlast_enter() {
   if [[ -n $__outlast_renamed ]]; then BASH_ARGV0=$__outlast_renamed; __outlast_renamed=; fi
   if [[ -z $__outlast_opened ]]; then
     __outlast_opened=1
+    __outlast_take_terminal
     __outlast_tell "opened ${__outlast_resume:+resume}"
   elif [[ -n $__outlast_visit && -z $__outlast_exit ]]; then
     # A number that was not used before: an order given to an earlier asking is stale.

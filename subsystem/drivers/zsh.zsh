@@ -187,6 +187,14 @@ __outlast_zshexit() {
   __outlast_farewell=
 }
 
+# The user's own files may have moved descriptors. It is the session's terminal that a visitor sees,
+# and that tells when the host is gone.
+__outlast_take_terminal() {
+  [[ /proc/self/fd/0 -ef $__outlast_dir/terminal ]] || builtin exec <>"$__outlast_dir/terminal"
+  [[ /proc/self/fd/1 -ef $__outlast_dir/terminal ]] || builtin exec >&0
+  [[ /proc/self/fd/2 -ef $__outlast_dir/terminal ]] || builtin exec 2>&0
+}
+
 # First thing after an invocation: $1 is its status.
 __outlast_enter() {
   builtin emulate -L zsh
@@ -197,6 +205,7 @@ __outlast_enter() {
   __outlast_anchor
   if [[ -z $__outlast_opened ]]; then
     __outlast_opened=1
+    __outlast_take_terminal
     __outlast_tell "opened${__outlast_resume:+ resume}"
   elif [[ -n $__outlast_visit && -z $__outlast_exit ]]; then
     # A number that was not used before: an order given to an earlier asking is stale.

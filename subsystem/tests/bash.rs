@@ -691,7 +691,7 @@ tests! {
         let mut names: Vec<String> = std::fs::read_dir(bench.directory()).unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
-        assert_eq!(names, ["control", "init", "loop", "status"]);
+        assert_eq!(names, ["control", "init", "loop", "status", "terminal"]);
         bench.close().await;
     }
 

@@ -109,8 +109,9 @@ impl Runspace {
     pub async fn open(spec: RunspaceSpec) -> Result<Self, OpenError> {
         let engine = spec.configuration.engine();
         let launch = engine.launch(&spec);
-        let channels = prepare(&spec.directory, &launch).map_err(OpenFailure::Directory)?;
         let (terminal, shell_end) = Terminal::open().map_err(OpenFailure::Terminal)?;
+        let channels = prepare(&spec.directory, &launch, &terminal.path());
+        let channels = channels.map_err(OpenFailure::Directory)?;
         let shell = Shell::spawn(&spec, engine, &launch, shell_end)?;
         let mut runspace = Self {
             driver: shell.pid(),
@@ -420,10 +421,12 @@ struct Channels {
     control: OwnedFd,
 }
 
-fn prepare(directory: &Path, launch: &Launch) -> io::Result<Channels> {
+fn prepare(directory: &Path, launch: &Launch, terminal: &Path) -> io::Result<Channels> {
     for (name, content) in &launch.files {
         invocation::write(&directory.join(name), content)?;
     }
+    // What the driver takes back where the user's files have moved descriptors.
+    std::os::unix::fs::symlink(terminal, directory.join("terminal"))?;
     // Lets the driver read back what it wrote, without a file or a process.
     drop(fifo::create(&directory.join("loop"))?);
     Ok(Channels {

@@ -1,8 +1,11 @@
 //! The shell's terminal, seen from the master side.
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use outlast_protocol::link::TerminalSize;
@@ -46,7 +49,7 @@ pub(super) struct Terminal {
     master: AsyncFd<OwnedFd>,
     /// A shell that waits for work may have no descriptor of it open, and with none at all it
     /// would count as hung up.
-    _slave: OwnedFd,
+    slave: OwnedFd,
     tail: VecDeque<u8>,
     hung_up: bool,
     fence: Option<Fence>,
@@ -73,7 +76,7 @@ impl Terminal {
         rustix::io::ioctl_fionbio(&master, true)?;
         let terminal = Self {
             master: readiness::watch(master, Interest::READABLE | Interest::WRITABLE)?,
-            _slave: shell.try_clone()?,
+            slave: shell.try_clone()?,
             tail: VecDeque::new(),
             hung_up: false,
             fence: None,
@@ -81,6 +84,15 @@ impl Terminal {
             fenced: false,
         };
         Ok((terminal, shell))
+    }
+
+    /// Where a process of its session finds it: by its own name, if it has one here.
+    pub(super) fn path(&self) -> PathBuf {
+        let name = rustix::termios::ttyname(&self.slave, Vec::new());
+        name.map_or_else(
+            |_| PathBuf::from("/dev/tty"),
+            |name| OsString::from_vec(name.into_bytes()).into(),
+        )
     }
 
     /// What comes next from the terminal, or that `keys` were typed, as many as there was room

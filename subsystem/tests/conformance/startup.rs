@@ -4,7 +4,19 @@ use outlast_protocol::outcome::ExitStatus::Code;
 
 use super::case::{Case, case};
 use super::column::Column;
-use super::step::{Failure, fails_to_open, interrupt, run};
+use super::step::{Failure, fails_to_open, interrupt, run, run_with_stdin};
+
+/// A file that moves descriptors; what a visitor sees then is in `visits::startup`.
+fn moved(name: &'static str, text: &'static str) -> Case {
+    let steps = [
+        run("echo ok; echo err >&2").out("ok\n").err("err\n"),
+        run_with_stdin("read -r line; echo \"got $line\"", "it\n").out("got it\n"),
+        run("exit 3").code(3),
+        interrupt("echo go; sleep 1000"),
+        run("echo ok").out("ok\n"),
+    ];
+    case(name, steps).startup(text)
+}
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
@@ -65,6 +77,12 @@ pub(crate) fn cases() -> Vec<Case> {
             ],
         )
         .startup("exec 3>&1 4>&2 >\"$HOME/log\" 2>&1\n"),
+        moved("a file that takes standard input away", "exec </dev/null\n"),
+        moved("a file that closes standard input", "exec 0<&-\n"),
+        moved("a file that takes standard output away", "exec >/dev/null\n"),
+        moved("a file that takes standard error away", "exec 2>/dev/null\n"),
+        moved("a file that takes the terminal away", "exec </dev/null >/dev/null 2>&1\n"),
+        moved("a file that closes the terminal", "exec <&- >&- 2>&-\n"),
         case(
             "a file that leaves something running",
             [

@@ -2,7 +2,7 @@
 
 use outlast_protocol::outcome::ExitStatus::Code;
 
-use super::super::step::{Failure, fails_to_open, interrupt, run};
+use super::super::step::{Failure, fails_to_open, interrupt, run, run_with_stdin};
 use super::super::wording::Wording;
 use super::{not, says};
 
@@ -13,6 +13,21 @@ pub(super) fn wordings() -> Vec<Wording> {
         "it is not a POSIX shell",
     ));
     all
+}
+
+/// A file that moves descriptors; what a visitor sees then is in `visits::startup`.
+fn moved(row: &'static str, text: &'static str) -> Wording {
+    let steps = [
+        run("import sys; print('ok'); print('err', file=sys.stderr)")
+            .out("ok\n")
+            .err("err\n"),
+        run_with_stdin("print('got', input())", "it\n").out("got it\n"),
+        run("exit(3)").code(3),
+        interrupt("import time; print('go', flush=True); time.sleep(1000)")
+            .err_has(&["KeyboardInterrupt"]),
+        run("'ok'").out("'ok'\n"),
+    ];
+    says(row, steps).startup(text)
 }
 
 fn files() -> Vec<Wording> {
@@ -64,6 +79,12 @@ fn files() -> Vec<Wording> {
             ],
         )
         .startup("import os\nnull = os.open('/dev/null', os.O_RDWR)\nfor n in range(3): os.dup2(n, n + 20); os.dup2(null, n)\n"),
+        moved("a file that takes standard input away", "import os; os.dup2(os.open('/dev/null', os.O_RDWR), 0)\n"),
+        moved("a file that closes standard input", "import os; os.close(0)\n"),
+        moved("a file that takes standard output away", "import os; os.dup2(os.open('/dev/null', os.O_RDWR), 1)\n"),
+        moved("a file that takes standard error away", "import os; os.dup2(os.open('/dev/null', os.O_RDWR), 2)\n"),
+        moved("a file that takes the terminal away", "import os\nfor it in range(3): os.dup2(os.open('/dev/null', os.O_RDWR), it)\n"),
+        moved("a file that closes the terminal", "import os; os.closerange(0, 3)\n"),
         says(
             "a file that leaves something running",
             [run("job.poll(); job.kill()")],

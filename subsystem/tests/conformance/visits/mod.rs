@@ -5,6 +5,7 @@ mod at_prompt;
 mod elsewhere;
 mod lending;
 mod lines;
+mod startup;
 
 use std::time::Duration;
 
@@ -59,6 +60,7 @@ macro_rules! columns {
                 lending::functions_are_lent_too,
                 lending::what_cannot_be_lent_ends_the_invocation,
                 lending::a_visitor_is_lent_it_for_the_visit,
+                startup::a_visitor_has_the_terminal_whatever_a_file_did_to_descriptors,
             );
         })*
     };
