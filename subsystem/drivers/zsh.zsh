@@ -15,7 +15,9 @@
 
 builtin zmodload zsh/sched zsh/parameter zsh/zleparameter
 
-__outlast_tell() { builtin print -r -- "$1" 1<>"$__outlast_dir/status"; }
+# By a buffer of its own (-u): the hang-up may come right behind it, and what the user's EXIT trap
+# then prints would have the report in front of it.
+__outlast_tell() { builtin print -ru1 -- "$1" 1<>"$__outlast_dir/status"; }
 
 # Ends the running invocation with status $1 and keeps this process, and so its job table: an
 # error unwinds functions, loops, sourced files, evals and traps. No builtin may run in it: in a
@@ -77,9 +79,10 @@ __outlast_wait() {
     # The rest of such a line is dropped, and so is one that was said again needlessly.
     [[ $line == %<->:* ]] || builtin continue
     line=${line#%}
-    [[ -z $__outlast_visit || $line != $__outlast_running:v$__outlast_asked ]] || builtin return 1
+    [[ -z $__outlast_visit || $line != $__outlast_running:v$__outlast_asked ]] || { __outlast_farewell=; builtin return 1 }
     [[ ${line%%:*} -le $__outlast_latest ]] || builtin break
   done
+  __outlast_farewell=
   if [[ -n $__outlast_visit ]]; then
     __outlast_visit=
     __outlast_give_back
@@ -181,9 +184,10 @@ __outlast_end() {
   builtin exit 129
 }
 
-# An EXIT trap of the user's is out of zsh's sight while one of our functions runs.
+# An EXIT trap of the user's is out of zsh's sight while one of our functions runs: from the report
+# on, that an invocation has ended, until the next one begins.
 __outlast_zshexit() {
-  [[ -z $__outlast_farewell || -n $__outlast_running ]] || builtin eval "$__outlast_farewell"
+  [[ -z $__outlast_farewell ]] || builtin eval "$__outlast_farewell"
   __outlast_farewell=
 }
 
