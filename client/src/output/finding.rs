@@ -30,14 +30,8 @@ impl Examination {
     /// The gravest verdict.
     #[must_use]
     pub fn worst(&self) -> Verdict {
-        let has = |verdict| self.findings.iter().any(|it| it.verdict == verdict);
-        if has(Verdict::Bad) {
-            Verdict::Bad
-        } else if has(Verdict::Doubtful) {
-            Verdict::Doubtful
-        } else {
-            Verdict::Good
-        }
+        let verdicts = self.findings.iter().map(|finding| finding.verdict);
+        verdicts.max().unwrap_or(Verdict::Good)
     }
 }
 

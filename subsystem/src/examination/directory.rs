@@ -7,7 +7,7 @@ use outlast_rendezvous::listener::{BindError, bind};
 use outlast_rendezvous::{DirectoryError, Lock, PrivateDirectory};
 use rustix::fs::{CWD, Mode};
 
-use super::{graver, sentences};
+use super::sentences;
 use crate::registry::{Registry, SESSION_DIRECTORY};
 
 const LAYER: &str = "directory";
@@ -55,7 +55,7 @@ fn judge(registry: &Registry) -> Finding {
         hints.push(format!("mend that, or set {SESSION_DIRECTORY}"));
     }
     if let Some(system) = remote_system(root) {
-        verdict = graver(verdict, Verdict::Doubtful);
+        verdict = verdict.max(Verdict::Doubtful);
         said.push(format!(
             "it is on a file system of another computer ({system})"
         ));

@@ -11,7 +11,7 @@ mod shells;
 mod space;
 mod terminals;
 
-use outlast_protocol::finding::{Finding, Verdict};
+use outlast_protocol::finding::Finding;
 
 pub(crate) use durability::Lifetime;
 
@@ -35,13 +35,4 @@ pub fn examine() -> Vec<Finding> {
 /// Sentences that all may be true at once, one behind the other.
 fn sentences(parts: &[String]) -> String {
     parts.join("; ")
-}
-
-/// The graver of two.
-fn graver(one: Verdict, other: Verdict) -> Verdict {
-    match (one, other) {
-        (Verdict::Bad, _) | (_, Verdict::Bad) => Verdict::Bad,
-        (Verdict::Doubtful, _) | (_, Verdict::Doubtful) => Verdict::Doubtful,
-        _ => Verdict::Good,
-    }
 }

@@ -2,7 +2,7 @@
 
 use outlast_protocol::finding::{Finding, Verdict};
 
-use super::{graver, sentences};
+use super::sentences;
 use crate::host::Quotas;
 use crate::log::{Room, Share};
 use crate::registry::Registry;
@@ -60,7 +60,7 @@ fn judge(room: Room, quotas: &Quotas, used: u64) -> Finding {
         hints.push("remove files: the file system has run out of inodes".to_owned());
     }
     if used.saturating_add(MIB) > quotas.user {
-        verdict = graver(verdict, Verdict::Doubtful);
+        verdict = verdict.max(Verdict::Doubtful);
         said.push("the sessions have used up what they may keep together".to_owned());
         hints.push(
             "receive and remove old sessions (`outlast get HOST`), or raise OUTLAST_USER_QUOTA"

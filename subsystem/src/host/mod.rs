@@ -4,6 +4,7 @@
 mod absence;
 mod accept;
 mod agent;
+mod attendance;
 mod choice;
 mod clock;
 mod consumption;
