@@ -152,10 +152,10 @@ impl Modes {
             (0, b'r') => {
                 let mut numbers = numbers(parameters);
                 let (top, bottom) = (numbers.next(), numbers.next());
-                let (top, bottom) = (top.unwrap_or(0), bottom.unwrap_or(0));
+                let (top, bottom) = (top.unwrap_or(0).max(1), bottom.unwrap_or(0));
                 // Terminals ignore what leaves nothing to scroll.
                 if bottom == 0 || top < bottom {
-                    self.margins = (top.max(1), bottom);
+                    self.margins = (top, bottom);
                 }
             }
             (0, b'p') if parameters == b"!" => self.soft_reset(),

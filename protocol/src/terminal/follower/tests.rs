@@ -142,6 +142,7 @@ fn margins_are_those_of_a_terminal_of_that_size() {
     assert_eq!(says(&told(&[b"\x1b[1;23r"])), "\x1b[1;23r");
     assert_eq!(says(&told(&[b"\x1b[1;24r"])), "", "all of it");
     assert_eq!(says(&told(&[b"\x1b[1;23r\x1b[7;7r"])), "\x1b[1;23r");
+    assert_eq!(says(&told(&[b"\x1b[1;23r\x1b[0;1r"])), "\x1b[1;23r");
     let mut larger = told(&[b"\x1b[1;23r"]);
     larger.resized(40);
     assert_eq!(says(&larger), "");
