@@ -11,6 +11,15 @@ use crate::link::refusal::Refused;
 use crate::message::messages;
 use crate::session::SessionInfo;
 
+/// Extension of [`HandOver`] and [`Terminate`], for the audit: `SSH_CONNECTION`.
+pub const LOGIN_FROM: &str = "login.from";
+/// Likewise: the methods by which the login has authenticated, with commas between.
+pub const LOGIN_AUTH: &str = "login.auth";
+/// Likewise: the fingerprints of its keys.
+pub const LOGIN_KEY: &str = "login.key";
+/// Likewise: serial number, colon and ID of its certificates.
+pub const LOGIN_CERTIFICATE: &str = "login.certificate";
+
 messages! {
     /// Relay to host.
     ToHost {

@@ -3,8 +3,10 @@
 //! One binary, two roles. sshd starts it without arguments for each channel: the [`relay`]. The
 //! relay starts `outlast-subsystem host …` once for each session: the [`host`], which keeps the
 //! shell ([`runspace`]) and its output ([`log`]). The directory of all sessions is the
-//! [`registry`]; what is left of one whose host died, the [`remains`].
+//! [`registry`]; what is left of one whose host died, the [`remains`]. What both tell the
+//! system's log is the [`audit`].
 
+pub mod audit;
 pub mod examination;
 pub mod host;
 pub mod identity;

@@ -4,6 +4,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
+use outlast_subsystem::audit::Settings;
+
 const USAGE: &str = "\
 outlast-subsystem hosts Outlast sessions. It is started by sshd, not by hand:
 
@@ -12,6 +14,9 @@ outlast-subsystem hosts Outlast sessions. It is started by sshd, not by hand:
 in sshd_config. On the client, `outlast new HOST` then makes a session.
 
 Options: --version, --help
+         --audit=POLICY       what the system's log is told: off, events (the default), or
+                              commands: events with the text of commands, secrets included
+         --audit-socket=PATH  who is told (default: /dev/log)
 Environment: OUTLAST_SESSION_DIR  directory of the sessions
                                   (default: ~/.local/state/outlast/<machine-id>)
              OUTLAST_SESSION_QUOTA  output a session keeps on disk, in bytes or with
@@ -21,18 +26,25 @@ Environment: OUTLAST_SESSION_DIR  directory of the sessions
 ";
 
 fn main() -> ExitCode {
-    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let mut arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let audit = match Settings::take(&mut arguments) {
+        Ok(audit) => audit,
+        Err(error) => {
+            let said = format!("outlast-subsystem: {error}\n");
+            return print(&mut std::io::stderr(), &said, 2);
+        }
+    };
     let words: Vec<_> = arguments
         .iter()
         .map(|word| word.to_str().unwrap_or_default())
         .collect();
     let code = match (words.as_slice(), arguments.as_slice()) {
-        ([], _) => outlast_subsystem::relay::run(),
+        ([], _) => outlast_subsystem::relay::run(&audit),
         (["host", instance, _], [_, _, directory]) => {
-            outlast_subsystem::host::run(instance, Path::new(directory))
+            outlast_subsystem::host::run(instance, Path::new(directory), &audit)
         }
         (["host", "--recovered", instance, _], [_, _, _, directory]) => {
-            outlast_subsystem::host::recover(instance, Path::new(directory))
+            outlast_subsystem::host::recover(instance, Path::new(directory), &audit)
         }
         (["--version"], _) => {
             let version = concat!("outlast-subsystem ", env!("CARGO_PKG_VERSION"), "\n");

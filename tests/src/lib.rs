@@ -16,6 +16,7 @@
 //! | [`process`] | what `/proc` says: who is left, who has gone |
 //! | [`ledger`] | what a receiver got and what it was told is missing |
 //! | [`stream`] | numbered lines, to prove that a stream is byte-exact |
+//! | [`syslog`] | what stands in for `/dev/log` |
 //! | [`usage`] | what a process uses: memory, processor time, wake-ups |
 //! | [`watermark`] | how full a directory ever got |
 #![forbid(unsafe_code)]
@@ -47,6 +48,7 @@ pub mod running;
 pub mod screen;
 pub mod sshd;
 pub mod stream;
+pub mod syslog;
 pub mod transcript;
 pub mod transport;
 pub mod usage;
@@ -59,4 +61,5 @@ pub use output::Output;
 pub use proxy::Proxy;
 pub use running::Running;
 pub use sshd::{Sshd, Subsystem, Sudoer};
+pub use syslog::Syslog;
 pub use watermark::Watermark;

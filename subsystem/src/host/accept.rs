@@ -19,6 +19,7 @@ use tokio::task::AbortHandle;
 
 use super::link::{self, Passed};
 use super::session::Session;
+use crate::audit::Login;
 use crate::refuse::refused;
 
 /// Relays that may be in their first seconds at the same time.
@@ -103,7 +104,9 @@ async fn carry_out(session: Rc<Session>, request: Request) -> std::io::Result<()
             let info = session.core().info();
             reply(&mut stream, &ToRelay::Status(Status { info })).await
         }
-        ToHost::Terminate(_) => {
+        ToHost::Terminate(terminate) => {
+            let by = Login::told(&terminate.extensions);
+            session.core().audit.removal(by);
             session.core().request_removal();
             session.ring_life();
             // Answered by closing: the host ends, and with it this socket.
@@ -117,20 +120,18 @@ async fn carry_out(session: Rc<Session>, request: Request) -> std::io::Result<()
                 return reply(&mut stream, &ToRelay::Refused(refusal)).await;
             };
             reply(&mut stream, &ToRelay::TakenOver(TakenOver)).await?;
-            // `SSH_CONNECTION` is "client-address client-port server-address server-port".
-            let address = hand_over
-                .connection
-                .split(' ')
-                .next()
-                .unwrap_or_default()
-                .to_owned();
+            // An older relay says no more than where its client comes from.
+            let login = match hand_over.extensions.as_slice() {
+                [] => Login::over(&hand_over.connection),
+                extensions => Login::told(extensions),
+            };
             link::serve(
                 session,
                 Passed {
                     input,
                     output,
                     received: body,
-                    address,
+                    login,
                 },
             )
             .await;

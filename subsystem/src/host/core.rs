@@ -13,6 +13,7 @@ use outlast_rendezvous::PrivateDirectory;
 
 use super::absence::Absence;
 use super::agent::Connections;
+use super::audit::Audit;
 use super::consumption::Consumption;
 use super::holding::{Attaching, Holding};
 use super::invocations::{Finished, Invocation, Invocations, NotAccepted};
@@ -41,6 +42,8 @@ pub(super) struct Core {
     /// To the holder's SSH agent.
     pub(super) agents: Connections,
     pub(super) surroundings: Surroundings,
+    /// What the system's log is told.
+    pub(super) audit: Audit,
     /// Whether its shell lives, and why not.
     life: Life,
     /// Where its properties are written; none where they stay as they were found.
@@ -114,6 +117,7 @@ impl Core {
             holding: Holding::default(),
             agents: Connections::default(),
             surroundings,
+            audit: Audit::off(),
             life,
             directory: None,
             ledger: None,
@@ -173,7 +177,12 @@ impl Core {
         };
         let id = invocation.id;
         let known = self.invocations.from(id).is_some();
+        // Said below, where it has been taken.
+        let line = (!known).then(|| self.audit.acceptance(id, &invocation.work));
         let accepted = self.invocations.submit(invocation, wait, next);
+        if let (Some(Some(line)), Ok(_)) = (line, &accepted) {
+            self.audit.accepted(id, visit, &line);
+        }
         // A visit is nothing that anybody asks about when this process is gone.
         if let (false, false, Ok((_, from))) = (visit, known, &accepted) {
             let (invocation, from) = (id, *from);
@@ -328,6 +337,7 @@ impl Core {
         for finished in self.invocations.abandon() {
             self.finished(&finished, Outcome::SessionEnded(reason.clone()));
         }
+        self.audit.ended(&reason);
         self.life = Life::Ended(end.clone());
         self.meta.life = MetaLife::Ended(end);
         self.ended_at = Some(self.surroundings.boot_time());
@@ -336,6 +346,8 @@ impl Core {
 
     /// An invocation is over.
     pub(super) fn finished(&mut self, finished: &Finished, outcome: Outcome) {
+        let now = self.surroundings.boot_time();
+        self.audit.completed(finished.id, &outcome, now);
         let kind = RecordKind::Completed(outcome);
         if finished.visit {
             let now = self.surroundings.wall_ms();
@@ -427,6 +439,7 @@ impl Core {
             // There is no telling when the visitor's client will be back.
             self.absence.ends();
         }
+        self.audit.detached(lease, "lost");
         let free = self.holding.detach(lease);
         self.note_visitor();
         self.agents.fence(self.holding.writer());

@@ -36,6 +36,8 @@ impl Session {
         } else {
             core.record(next.id, RecordKind::Started, Bytes::new());
         }
+        let began = core.surroundings.boot_time();
+        core.audit.began(next.id, began);
         core.note_visitor();
         drop(core);
         self.changed();

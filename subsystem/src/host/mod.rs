@@ -5,6 +5,7 @@ mod absence;
 mod accept;
 mod agent;
 mod attendance;
+mod audit;
 mod choice;
 mod clock;
 mod consumption;
@@ -60,8 +61,10 @@ use rustix::fs::{Mode, OFlags};
 use tokio::net::UnixListener;
 use tokio::task::LocalSet;
 
+use self::audit::Audit;
 use self::clock::{Clock as _, SystemClock};
 use self::session::Session;
+use crate::audit::{Login, Settings};
 use crate::examination::Lifetime;
 use crate::refuse::{Explain, refused};
 use crate::registry::{Entry, MemoryKills, Meta, MetaLife, ProcessId};
@@ -76,9 +79,9 @@ pub const CLAIMED: u8 = b'+';
 const CREATE: u8 = 0x03;
 
 /// Hosts the session in `directory`. Its properties come as a Create frame on standard input.
-pub fn run(instance: &str, directory: &Path) -> u8 {
+pub fn run(instance: &str, directory: &Path, audit: &Settings) -> u8 {
     panics::end_the_process();
-    report(host(instance, directory))
+    report(host(instance, directory, audit))
 }
 
 /// Tells whoever started this process why it did not come to serve. Returns the exit code.
@@ -118,7 +121,7 @@ fn storage(error: impl std::fmt::Display) -> Refused {
         .hint("make room or set OUTLAST_SESSION_DIR on the remote end")
 }
 
-fn host(instance: &str, directory: &Path) -> Result<(), Refused> {
+fn host(instance: &str, directory: &Path, audit: &Settings) -> Result<(), Refused> {
     let instance: InstanceId = instance
         .parse()
         .map_err(|error| internal("not an instance ID", error))?;
@@ -151,7 +154,12 @@ fn host(instance: &str, directory: &Path) -> Result<(), Refused> {
         .build()
         .map_err(|error| internal("cannot start the event loop", error))?;
     let local = LocalSet::new();
-    let result = local.block_on(&runtime, serve(entry, lock, request, meta, umask.bits()));
+    let account = Account {
+        audit: Audit::about(&meta, audit),
+        login: Login::here(),
+    };
+    let serving = serve(entry, lock, request, meta, umask.bits(), account);
+    let result = local.block_on(&runtime, serving);
     // Tasks that wait for background children of the shell are of no use any more.
     drop(local);
     result
@@ -210,18 +218,26 @@ fn durable(request: &Create) -> Result<Durability, Refused> {
     }
 }
 
+/// What is told of the session, and who has it made.
+struct Account {
+    audit: Audit,
+    login: Login,
+}
+
 async fn serve(
     entry: Entry,
     lock: Lock,
     request: Create,
     meta: Meta,
     umask: u32,
+    mut account: Account,
 ) -> Result<(), Refused> {
     let opened = open::open(&entry, &request, umask, meta).await;
     let (session, runspace) = match opened {
         Ok(opened) => opened,
         Err(refusal) => {
             // Nothing came into being: nothing is left.
+            account.audit.not_opened(&account.login, &refusal.message);
             let _ = entry.delete();
             return Err(refusal);
         }
@@ -235,11 +251,15 @@ async fn serve(
     let listener = match listener {
         Ok(listener) => listener,
         Err(refusal) => {
+            account.audit.not_opened(&account.login, &refusal.message);
             runspace.close(std::time::Duration::ZERO).await;
             let _ = entry.delete();
             return Err(refusal);
         }
     };
+    let Account { mut audit, login } = account;
+    audit.opened(&login, &session.core().meta.configuration);
+    session.core().audit = audit;
     release_standard_streams()?;
     live(&session, runspace, listener).await;
     let _ = entry.delete();

@@ -13,10 +13,12 @@ use rustix::fs::Mode;
 use tokio::net::UnixListener;
 use tokio::task::LocalSet;
 
+use super::audit::Audit;
 use super::history::History;
 use super::ledger;
 use super::session::Session;
 use super::{accept, claimed, internal, listen, panics, release_standard_streams, report, storage};
+use crate::audit::{Login, Settings};
 use crate::log::{GapCause, Log, Policy};
 use crate::refuse::refused;
 use crate::registry::{Entry, Meta};
@@ -27,12 +29,12 @@ const ATTACH: u8 = 0x04;
 const FIRST_VISIT: Duration = Duration::from_secs(10);
 
 /// Serves the log of the session in `directory` to those who ask for it, until nobody does.
-pub fn recover(instance: &str, directory: &Path) -> u8 {
+pub fn recover(instance: &str, directory: &Path, audit: &Settings) -> u8 {
     panics::end_the_process();
-    report(read_out(instance, directory))
+    report(read_out(instance, directory, audit))
 }
 
-fn read_out(instance: &str, directory: &Path) -> Result<(), Refused> {
+fn read_out(instance: &str, directory: &Path, audit: &Settings) -> Result<(), Refused> {
     let instance: InstanceId = instance
         .parse()
         .map_err(|error| internal("not an instance ID", error))?;
@@ -47,7 +49,10 @@ fn read_out(instance: &str, directory: &Path) -> Result<(), Refused> {
         let message = "its host process lives, but does not listen";
         return Err(refused(ATTACH, RefusalCode::INTERNAL, message));
     }
+    let mut audit = Audit::about(&meta, audit);
     let session = session(&entry, meta)?;
+    audit.recovered(&Login::here());
+    session.core().audit = audit;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

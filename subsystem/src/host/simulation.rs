@@ -35,6 +35,7 @@ use super::session::Session;
 use super::standing::Verdict;
 use super::surroundings::Surroundings;
 use super::work::Work;
+use crate::audit::Login;
 use crate::log::{Cursor, Log, MAX_PAYLOAD, Policy, Record, Status};
 use crate::registry::{Meta, MetaLife};
 use crate::runspace::Command;
@@ -158,9 +159,9 @@ impl Host {
     pub fn take_over(&self, received: &[u8]) -> Link {
         let changes = self.session.subscribe();
         let session = self.session.clone();
-        let address = "192.0.2.1".to_owned();
+        let login = Login::over("192.0.2.1");
         Link {
-            machine: Machine::new(session, address, self.clock.now(), received),
+            machine: Machine::new(session, login, self.clock.now(), received),
             session: self.session.clone(),
             clock: self.clock.clone(),
             changes,

@@ -15,6 +15,7 @@ use outlast_protocol::session::INSTANCE_VARIABLE;
 use outlast_rendezvous::{DirectoryError, failpoint};
 
 use super::{opening, service};
+use crate::audit::Settings;
 use crate::examination::Lifetime;
 use crate::host::CLAIMED;
 use crate::refuse::{Explain, refused};
@@ -23,7 +24,11 @@ use crate::registry::{Entry, HostState, Registry};
 const CREATE: u8 = 0x03;
 
 /// Makes the session, or finds the one an earlier try of the same request made.
-pub(super) fn carry_out(registry: &Registry, request: &Create) -> Result<Entry, Refused> {
+pub(super) fn carry_out(
+    registry: &Registry,
+    request: &Create,
+    audit: &Settings,
+) -> Result<Entry, Refused> {
     check(request)?;
     let storage = |error: DirectoryError| storage(request, &error);
     let names = loop {
@@ -61,7 +66,7 @@ pub(super) fn carry_out(registry: &Registry, request: &Create) -> Result<Entry, 
     }
     let entry = registry.create(request.instance).map_err(storage)?;
     failpoint::reach("relay.created");
-    match start_host(&entry, request, names) {
+    match start_host(&entry, request, names, audit) {
         Ok(()) => Ok(entry),
         Err(refusal) => {
             // The host cleans up after itself; this is for one that could not.
@@ -101,6 +106,7 @@ fn start_host(
     entry: &Entry,
     request: &Create,
     names: outlast_rendezvous::Lock,
+    audit: &Settings,
 ) -> Result<(), Refused> {
     let failed = |what: &str, error: std::io::Error| {
         refused(
@@ -119,13 +125,13 @@ fn start_host(
         .map_err(|e| storage(request, &e))?;
     let mut service = None;
     if Lifetime::here().class == Durability::Connection {
-        let started = service::start(entry, &bytes);
+        let started = service::start(entry, &bytes, audit);
         service =
             started.map_err(|error| failed("start a service of the user's systemd", error))?;
     }
     let mut output: Box<dyn Read> = match service {
         Some(report) => Box::new(report),
-        None => Box::new(below_login(entry, request, &bytes, log)?),
+        None => Box::new(below_login(entry, request, &bytes, log, audit)?),
     };
     let mut claimed = [0u8; 1];
     let claim = output.read_exact(&mut claimed);
@@ -158,6 +164,7 @@ fn below_login(
     request: &Create,
     bytes: &[u8],
     log: std::fs::File,
+    audit: &Settings,
 ) -> Result<ChildStdout, Refused> {
     let failed = |what: &str, error: std::io::Error| {
         refused(
@@ -172,6 +179,7 @@ fn below_login(
         .arg("host")
         .arg(request.instance.to_string())
         .arg(entry.directory().path())
+        .args(audit.options())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::from(log))

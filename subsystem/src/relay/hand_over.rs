@@ -8,9 +8,11 @@ use outlast_protocol::link::to_client::ToClient;
 use outlast_rendezvous::failpoint;
 use rustix::fs::{Mode, OFlags};
 
+use super::broken;
 use super::client::{Client, ClientError};
 use super::host_socket::{HostError, HostSocket};
 use super::recovery;
+use crate::audit::{Login, Settings};
 use crate::refuse::{Explain, refused};
 use crate::registry::{Entry, HostState, MetaError, ProcessId, ends_within};
 
@@ -23,9 +25,13 @@ const ATTACH: u8 = 0x04;
 const TRIES: u32 = 16;
 
 /// Gives standard input and output to the host and waits until it has let go of them.
-pub(super) fn hand_over(mut client: Client, entry: &Entry) -> Result<(), ClientError> {
+pub(super) fn hand_over(
+    mut client: Client,
+    entry: &Entry,
+    audit: &Settings,
+) -> Result<(), ClientError> {
     failpoint::reach("relay.hands-over");
-    let socket = match offer(&client, entry) {
+    let socket = match offer(&client, entry, audit) {
         Ok(socket) => socket,
         Err(refusal) => return client.send(&ToClient::Refused(refusal)),
     };
@@ -36,7 +42,7 @@ pub(super) fn hand_over(mut client: Client, entry: &Entry) -> Result<(), ClientE
     Ok(())
 }
 
-fn offer(client: &Client, entry: &Entry) -> Result<HostSocket, Refused> {
+fn offer(client: &Client, entry: &Entry, audit: &Settings) -> Result<HostSocket, Refused> {
     let mut tries = TRIES;
     loop {
         let lives = entry.host() == HostState::Lives;
@@ -49,7 +55,8 @@ fn offer(client: &Client, entry: &Entry) -> Result<HostSocket, Refused> {
         let reached = if lives {
             HostSocket::connect(entry)
         } else {
-            recovery::connect(entry)
+            broken::note(entry, audit);
+            recovery::connect(entry, audit)
         };
         tries -= 1;
         return match reached.and_then(|socket| pass(client, socket)) {
@@ -87,7 +94,7 @@ fn pass(client: &Client, mut socket: HostSocket) -> Result<HostSocket, HostError
     failpoint::reach("relay.connected");
     let message = HandOver {
         connection: std::env::var("SSH_CONNECTION").unwrap_or_default(),
-        extensions: Vec::new(),
+        extensions: Login::here().extensions(),
     };
     let descriptors = [rustix::stdio::stdin(), rustix::stdio::stdout()];
     socket.send(&ToHost::HandOver(message), client.received(), &descriptors)?;

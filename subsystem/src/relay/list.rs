@@ -8,8 +8,10 @@ use outlast_protocol::id::InstanceId;
 use outlast_protocol::link::to_client::{Listed, ToClient};
 use outlast_protocol::session::{Life, SessionInfo};
 
+use super::broken;
 use super::client::{Client, ClientError};
 use super::host_socket::{HostError, HostSocket};
+use crate::audit::Settings;
 use crate::registry::{Entry, HostState, MetaLife, Registry};
 use crate::remains;
 
@@ -23,11 +25,15 @@ const PER_FRAME: usize = 200;
 const AT_ONCE: usize = 128;
 
 /// Answers a list request.
-pub(super) fn answer(client: &mut Client, registry: &Registry) -> Result<(), ClientError> {
+pub(super) fn answer(
+    client: &mut Client,
+    registry: &Registry,
+    audit: &Settings,
+) -> Result<(), ClientError> {
     let instances = registry.instances().unwrap_or_default();
     let together = instances.chunks(AT_ONCE);
     let mut sessions: Vec<_> = together
-        .flat_map(|instances| inquire(registry, instances))
+        .flat_map(|instances| inquire(registry, instances, audit))
         .collect();
     sessions.sort_by_key(|info| (info.created_ms, info.instance));
     let mut rest = sessions.as_slice();
@@ -46,7 +52,7 @@ pub(super) fn answer(client: &mut Client, registry: &Registry) -> Result<(), Cli
 }
 
 /// The sessions as their hosts describe them, or as their directories do where a host is gone.
-fn inquire(registry: &Registry, instances: &[InstanceId]) -> Vec<SessionInfo> {
+fn inquire(registry: &Registry, instances: &[InstanceId], audit: &Settings) -> Vec<SessionInfo> {
     let started = Instant::now();
     let mut sessions = Vec::with_capacity(instances.len());
     let mut asked = Vec::with_capacity(instances.len());
@@ -57,6 +63,7 @@ fn inquire(registry: &Registry, instances: &[InstanceId]) -> Vec<SessionInfo> {
         };
         // What reads out a dead session's log knows no more of it than its directory does.
         if entry.host() != HostState::Lives {
+            broken::note(&entry, audit);
             sessions.extend(remains::info(&entry));
             continue;
         }

@@ -2,6 +2,7 @@
 //! it itself (list, remove, examine) or passes its descriptors to the session's host and only waits.
 //! It keeps nothing, so killing it costs a link and no more.
 
+mod broken;
 mod client;
 mod create;
 mod hand_over;
@@ -19,6 +20,7 @@ use outlast_protocol::link::to_client::{Examined, ToClient};
 use outlast_protocol::link::to_host::ToHost;
 use outlast_rendezvous::failpoint;
 
+use crate::audit::Settings;
 use crate::refuse::{Explain, refused};
 use crate::registry::Registry;
 use client::{Client, ClientError};
@@ -27,8 +29,8 @@ use client::{Client, ClientError};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Serves the client on standard input and output. Returns the process's exit code.
-pub fn run() -> u8 {
-    match serve() {
+pub fn run(audit: &Settings) -> u8 {
+    match serve(audit) {
         Ok(()) => 0,
         // The client went away or never was one: there is nobody to tell but the server's log.
         Err(error) => {
@@ -39,7 +41,7 @@ pub fn run() -> u8 {
     }
 }
 
-fn serve() -> Result<(), ClientError> {
+fn serve(audit: &Settings) -> Result<(), ClientError> {
     let mut client = Client::greet()?;
     failpoint::reach("relay.greeted");
     let request = client.read_request()?;
@@ -57,21 +59,21 @@ fn serve() -> Result<(), ClientError> {
         }
     };
     match request {
-        ToHost::List(_) => list::answer(&mut client, &registry),
+        ToHost::List(_) => list::answer(&mut client, &registry, audit),
         ToHost::Remove(request) => {
-            for reply in remove::carry_out(&registry, request.instance) {
+            for reply in remove::carry_out(&registry, request.instance, audit) {
                 client.send(&reply)?;
             }
             Ok(())
         }
-        ToHost::Create(request) => match create::carry_out(&registry, &request) {
-            Ok(entry) => hand_over::hand_over(client, &entry),
+        ToHost::Create(request) => match create::carry_out(&registry, &request, audit) {
+            Ok(entry) => hand_over::hand_over(client, &entry, audit),
             Err(refusal) => client.send(&ToClient::Refused(refusal)),
         },
         ToHost::Attach(request) => match registry.entry(request.instance) {
             Ok(entry) => {
                 opening::wait(&entry, PATIENCE);
-                hand_over::hand_over(client, &entry)
+                hand_over::hand_over(client, &entry, audit)
             }
             Err(_) => client.send(&ToClient::Refused(unknown(&request.instance, 0x04))),
         },

@@ -12,6 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::create::refusal_in;
 use super::host_socket::{HostError, HostSocket};
+use crate::audit::Settings;
 use crate::host::CLAIMED;
 use crate::registry::Entry;
 
@@ -25,10 +26,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const MAX_REPORT: u64 = 64 * 1024;
 
 /// Connects to the process that reads the session out, starting it where there is none.
-pub(super) fn connect(entry: &Entry) -> Result<HostSocket, HostError> {
+pub(super) fn connect(entry: &Entry, audit: &Settings) -> Result<HostSocket, HostError> {
     let mut refusal = None;
     let connected = connect_or_start(entry.directory(), Entry::SOCKET, LOCK, || {
-        start(entry).map_err(|failure| match failure {
+        start(entry, audit).map_err(|failure| match failure {
             Failure::System(error) => error,
             Failure::Refused(refused) => {
                 let error = io::Error::other(refused.message.clone());
@@ -56,11 +57,12 @@ impl From<io::Error> for Failure {
 }
 
 /// Starts the process and waits until it listens.
-fn start(entry: &Entry) -> Result<(), Failure> {
+fn start(entry: &Entry, audit: &Settings) -> Result<(), Failure> {
     let mut child = Command::new(std::env::current_exe()?)
         .args(["host", "--recovered"])
         .arg(entry.instance().to_string())
         .arg(entry.directory().path())
+        .args(audit.options())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log(entry).map_or_else(Stdio::null, Stdio::from))

@@ -10,8 +10,10 @@ use outlast_protocol::link::to_client::{Changed, Removed, ToClient};
 use outlast_protocol::session::ENDED_PROCESSES;
 use rustix::process::Signal;
 
+use super::broken;
 use super::host_socket::{HostError, HostSocket};
 use super::unknown;
+use crate::audit::{Login, Settings, Trail};
 use crate::refuse::{Explain, refused};
 use crate::registry::{Entry, HostState, ProcessId, Registry, ends_within};
 use crate::remains;
@@ -21,11 +23,15 @@ const REMOVE: u8 = 0x05;
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Removes a session; what there is to say about it.
-pub(super) fn carry_out(registry: &Registry, instance: InstanceId) -> Vec<ToClient> {
+pub(super) fn carry_out(
+    registry: &Registry,
+    instance: InstanceId,
+    audit: &Settings,
+) -> Vec<ToClient> {
     let Ok(entry) = registry.entry(instance) else {
         return vec![ToClient::Refused(unknown(&instance, REMOVE))];
     };
-    match end(entry) {
+    match end(entry, audit) {
         Ok(news) => {
             let news = news.into_iter().map(ToClient::Changed);
             news.chain([ToClient::Removed(Removed { instance })])
@@ -36,7 +42,7 @@ pub(super) fn carry_out(registry: &Registry, instance: InstanceId) -> Vec<ToClie
 }
 
 /// Ends the session; says what was still running of one that was dead.
-fn end(entry: Entry) -> Result<Option<Changed>, Refused> {
+fn end(entry: Entry, audit: &Settings) -> Result<Option<Changed>, Refused> {
     let died = match entry.host() {
         HostState::Lives => match terminate(&entry) {
             Ok(()) => false,
@@ -54,8 +60,13 @@ fn end(entry: Entry) -> Result<Option<Changed>, Refused> {
         }
         HostState::Gone => true,
     };
+    if died {
+        broken::note(&entry, audit);
+    }
     let news = if died { clear_up(&entry)? } else { None };
     let subject = entry.instance().0;
+    // A host that lived has said so itself.
+    let told = died.then(|| broken::removal(&entry));
     entry
         .delete()
         .or_else(|error| {
@@ -66,6 +77,9 @@ fn end(entry: Entry) -> Result<Option<Changed>, Refused> {
             }
         })
         .map_err(|error| refused(REMOVE, RefusalCode::STORAGE, error.to_string()).about(subject))?;
+    if let Some(line) = told {
+        Trail::new(audit.clone()).send(&line);
+    }
     Ok(news)
 }
 
@@ -93,7 +107,7 @@ fn terminate(entry: &Entry) -> Result<(), HostError> {
     let mut socket = HostSocket::connect(entry)?;
     socket.send(
         &ToHost::Terminate(Terminate {
-            extensions: Vec::new(),
+            extensions: Login::here().extensions(),
         }),
         &[],
         &[],

@@ -12,6 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use crate::audit::Settings;
 use crate::registry::Entry;
 
 /// How long the user's manager may take.
@@ -22,8 +23,12 @@ const REQUEST: &str = "request";
 const REPORT: &str = "report";
 
 /// Starts it, with those properties. None if there is no manager that would: nothing has been started.
-pub(super) fn start(entry: &Entry, properties: &[u8]) -> io::Result<Option<File>> {
-    let started = try_start(entry, properties);
+pub(super) fn start(
+    entry: &Entry,
+    properties: &[u8],
+    audit: &Settings,
+) -> io::Result<Option<File>> {
+    let started = try_start(entry, properties, audit);
     for name in [REQUEST, REPORT] {
         // The host has opened both by now, or never will.
         let _ = std::fs::remove_file(entry.directory().path().join(name));
@@ -31,7 +36,7 @@ pub(super) fn start(entry: &Entry, properties: &[u8]) -> io::Result<Option<File>
     started
 }
 
-fn try_start(entry: &Entry, properties: &[u8]) -> io::Result<Option<File>> {
+fn try_start(entry: &Entry, properties: &[u8], audit: &Settings) -> io::Result<Option<File>> {
     use std::io::Write as _;
     let file = |error: DirectoryError| io::Error::other(error.to_string());
     let place = entry.directory();
@@ -42,7 +47,7 @@ fn try_start(entry: &Entry, properties: &[u8]) -> io::Result<Option<File>> {
     // Opened at once, whether or not anybody writes yet.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let reading = rustix::fs::open(&report, flags, Mode::empty())?;
-    let Ok(mut asking) = command(entry)?.spawn() else {
+    let Ok(mut asking) = command(entry, audit)?.spawn() else {
         return Ok(None);
     };
     if !wait(&mut asking)?.success() {
@@ -53,7 +58,7 @@ fn try_start(entry: &Entry, properties: &[u8]) -> io::Result<Option<File>> {
 }
 
 /// `systemd-run` ends when the service has begun to run, or does not.
-fn command(entry: &Entry) -> io::Result<Command> {
+fn command(entry: &Entry, audit: &Settings) -> io::Result<Command> {
     let place = entry.directory().path();
     let instance = entry.instance();
     let mut command = Command::new("systemd-run");
@@ -84,6 +89,7 @@ fn command(entry: &Entry) -> io::Result<Command> {
         .arg("host")
         .arg(instance.to_string())
         .arg(place)
+        .args(audit.options())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());

@@ -37,6 +37,11 @@ pub(super) fn reason(entry: &Entry, meta: &Meta) -> String {
     reason
 }
 
+/// Whether that was found out before.
+pub(super) fn is_known(entry: &Entry) -> bool {
+    read(entry.directory()).is_some()
+}
+
 fn read(directory: &PrivateDirectory) -> Option<String> {
     let bytes = directory.read(FILE, MAX_REASON).ok()?;
     String::from_utf8(bytes)

@@ -51,6 +51,13 @@ pub fn reason(entry: &Entry, meta: &Meta) -> String {
     death::reason(entry, meta)
 }
 
+/// Why the host of a session that had not ended is gone, for whoever is the first to find that.
+#[must_use]
+pub fn found(entry: &Entry, meta: &Meta) -> Option<String> {
+    let live = !matches!(meta.life, MetaLife::Ended(_));
+    (live && !death::is_known(entry)).then(|| death::reason(entry, meta))
+}
+
 /// The processes of the session's shell that outlived it. Only for a session whose host is gone.
 #[must_use]
 pub fn orphans(entry: &Entry) -> Vec<Orphan> {

@@ -55,6 +55,7 @@ use self::stop::{Stop, Strays};
 use self::terminal::{Terminal, Turn};
 use self::tree::Beginning;
 use self::visit::Visiting;
+pub(crate) use quote::quote as quoted;
 
 /// Reads of the terminal at the end of the opening.
 const CATCH_UP: usize = 64;

@@ -3,7 +3,7 @@
 use super::error::StartError;
 
 /// `bytes` in single quotes. There is no way to write a NUL byte: callers refuse it.
-pub(super) fn quote(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn quote(bytes: &[u8]) -> Vec<u8> {
     let mut quoted = Vec::with_capacity(bytes.len().saturating_add(2));
     quoted.push(b'\'');
     for &byte in bytes {

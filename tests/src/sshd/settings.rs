@@ -28,6 +28,7 @@ pub struct Builder {
     pub(super) address: String,
     pub(super) bashrc: Option<String>,
     subsystem: Subsystem,
+    options: String,
     pub(super) may_mount: bool,
     max_sessions: u32,
     session_dir: Option<PathBuf>,
@@ -46,6 +47,7 @@ impl Default for Builder {
             address: "127.0.0.1".to_owned(),
             bashrc: None,
             subsystem: Subsystem::default(),
+            options: String::new(),
             may_mount: true,
             max_sessions: 10,
             session_dir: None,
@@ -69,6 +71,12 @@ impl Builder {
 
     pub fn subsystem(mut self, subsystem: Subsystem) -> Self {
         self.subsystem = subsystem;
+        self
+    }
+
+    /// Gives the subsystem options, as an administrator does.
+    pub fn options(mut self, options: &str) -> Self {
+        options.clone_into(&mut self.options);
         self
     }
 
@@ -190,7 +198,8 @@ impl Builder {
         lines.extend(fixed.map(str::to_owned));
         match &self.subsystem {
             Subsystem::Built | Subsystem::Old => {
-                lines.push(format!("Subsystem outlast {}", home.subsystem().display()));
+                let (subsystem, options) = (home.subsystem(), &self.options);
+                lines.push(format!("Subsystem outlast {} {options}", subsystem.display()));
             }
             Subsystem::Command(command) => lines.push(format!("Subsystem outlast {command}")),
             Subsystem::OnlyInPath | Subsystem::Absent => {}

@@ -20,6 +20,7 @@ use outlast_protocol::message::DecodeError;
 use outlast_protocol::session::{Holder, SessionInfo};
 
 use self::submissions::Unfinished;
+use crate::audit::Login;
 use crate::host::reader::Reader;
 use crate::host::session::Session;
 use crate::refuse::refused;
@@ -35,7 +36,7 @@ pub(super) enum Turn {
 /// One client's conversation.
 pub(super) struct Conversation {
     session: Rc<Session>,
-    address: String,
+    login: Login,
     hello: Option<Hello>,
     lease: Option<Lease>,
     /// A lease that counts from the next thing this client says.
@@ -53,10 +54,10 @@ pub(super) struct Conversation {
 }
 
 impl Conversation {
-    pub(super) fn new(session: Rc<Session>, address: String) -> Self {
+    pub(super) fn new(session: Rc<Session>, login: Login) -> Self {
         Self {
             session,
-            address,
+            login,
             hello: None,
             lease: None,
             promised: None,

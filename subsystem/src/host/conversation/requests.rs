@@ -35,13 +35,16 @@ impl Conversation {
             client,
             user: hello.user.clone(),
             host: hello.host.clone(),
-            address: self.address.clone(),
+            address: self.login.address(),
             since_ms: self.session.core().surroundings.wall_ms(),
         };
         let mut core = self.session.core();
         match core.attach(holder.clone(), mode, confirms) {
             Attaching::Granted(lease) => {
                 failpoint::reach("host.attached");
+                let writes = core.holding.may_write(lease);
+                core.audit
+                    .attached(lease, client, self.login.clone(), writes);
                 let info = core.info();
                 drop(core);
                 self.lease = Some(lease);
@@ -88,7 +91,9 @@ impl Conversation {
         };
         let mut core = self.session.core();
         holder.since_ms = core.surroundings.wall_ms();
+        let client = holder.client;
         core.take_over(lease, holder);
+        core.audit.attached(lease, client, self.login.clone(), true);
         drop(core);
         self.lease = Some(lease);
         self.session.changed();
@@ -155,14 +160,17 @@ impl Conversation {
             }
             ToHost::Stdin(stdin) => self.stdin(&stdin, body),
             ToHost::StdinEnd(end) => self.stdin_end(&end),
-            ToHost::Cancel(cancel) => self.cancel(&cancel),
+            ToHost::Cancel(cancel) => self.cancel(lease, &cancel),
             ToHost::AgentData(data) => self.agent_data(lease, &data, body),
             ToHost::AgentEnd(end) => {
                 let connection = end.connection;
                 self.session.core().agents.receive_end(lease, connection);
             }
             ToHost::End(_) => {
-                self.session.core().request_removal();
+                let mut core = self.session.core();
+                core.audit.removal_by(lease);
+                core.request_removal();
+                drop(core);
                 self.session.ring_life();
             }
             other => return self.unexpected(&other),
@@ -253,6 +261,7 @@ impl Conversation {
         if !core.is_live() && held {
             core.note_end_heard();
         }
+        core.audit.detached(lease, "asked");
         core.detach(lease);
         if held {
             core.claim_shell();

@@ -1,6 +1,7 @@
 //! Commands that a client submits, and what goes with them: input, cancelling.
 
 use bytes::{Bytes, BytesMut};
+use outlast_protocol::id::Lease;
 use outlast_protocol::limits::MAX_SCRIPT;
 use outlast_protocol::link::refusal::RefusalCode;
 use outlast_protocol::link::to_client::{Submitted, ToClient};
@@ -178,12 +179,13 @@ impl Conversation {
         self.session.ring_input();
     }
 
-    pub(super) fn cancel(&mut self, cancel: &Cancel) {
-        let found = self
-            .session
-            .core()
-            .invocations
-            .cancel(cancel.invocation, cancel.level);
+    pub(super) fn cancel(&mut self, lease: Lease, cancel: &Cancel) {
+        let mut core = self.session.core();
+        let found = core.invocations.cancel(cancel.invocation, cancel.level);
+        if matches!(found, Cancelled::Stopping | Cancelled::Withdrawn(_)) {
+            core.audit.cancelled(lease, cancel.invocation, cancel.level);
+        }
+        drop(core);
         match found {
             Cancelled::Stopping => self.session.ring_work(),
             Cancelled::Withdrawn(finished) => {

@@ -13,6 +13,7 @@ use outlast_protocol::limits::{DEAD_AFTER, HEARTBEAT, MAX_FRAME};
 use outlast_protocol::link::to_client::{Pong, ToClient};
 
 use super::outbox::Outbox;
+use crate::audit::Login;
 use crate::host::conversation::{Conversation, Turn};
 use crate::host::session::Session;
 
@@ -38,12 +39,12 @@ impl Link {
     /// A link that was handed over at `now`, with what its relay had read from it.
     pub(in crate::host) fn new(
         session: Rc<Session>,
-        address: String,
+        login: Login,
         now: Duration,
         received: &[u8],
     ) -> Self {
         let mut link = Self {
-            conversation: Conversation::new(session, address),
+            conversation: Conversation::new(session, login),
             decoder: FrameDecoder::new(MAX_FRAME),
             outbox: Outbox::default(),
             heard: now,

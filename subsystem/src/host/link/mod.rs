@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use self::machine::Link;
 use super::descriptor::Descriptor;
 use super::session::Session;
+use crate::audit::Login;
 
 /// Time for what is left to say after the conversation is over.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -24,7 +25,7 @@ pub(super) struct Passed {
     pub(super) input: OwnedFd,
     pub(super) output: OwnedFd,
     pub(super) received: Bytes,
-    pub(super) address: String,
+    pub(super) login: Login,
 }
 
 /// Serves one client until it leaves, its link dies, or it is no longer wanted.
@@ -32,7 +33,7 @@ pub(super) async fn serve(session: Rc<Session>, passed: Passed) {
     let origin = Instant::now();
     let mut link = Link::new(
         session.clone(),
-        passed.address,
+        passed.login,
         Duration::ZERO,
         &passed.received,
     );
