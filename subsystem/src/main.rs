@@ -27,19 +27,15 @@ Environment: OUTLAST_SESSION_DIR  directory of the sessions
 
 fn main() -> ExitCode {
     let mut arguments: Vec<_> = std::env::args_os().skip(1).collect();
-    let audit = match Settings::take(&mut arguments) {
-        Ok(audit) => audit,
-        Err(error) => {
-            let said = format!("outlast-subsystem: {error}\n");
-            return print(&mut std::io::stderr(), &said, 2);
-        }
-    };
+    // A relay tells its client what is wrong with it; a host has it from a relay.
+    let told = Settings::take(&mut arguments);
+    let audit = told.clone().unwrap_or_default();
     let words: Vec<_> = arguments
         .iter()
         .map(|word| word.to_str().unwrap_or_default())
         .collect();
     let code = match (words.as_slice(), arguments.as_slice()) {
-        ([], _) => outlast_subsystem::relay::run(&audit),
+        ([], _) => outlast_subsystem::relay::run(&told),
         (["host", instance, _], [_, _, directory]) => {
             outlast_subsystem::host::run(instance, Path::new(directory), &audit)
         }

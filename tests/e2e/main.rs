@@ -8,6 +8,7 @@
 
 mod again;
 mod argv;
+mod audit;
 mod bounds;
 mod canonical;
 mod configuration;

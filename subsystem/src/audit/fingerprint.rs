@@ -39,7 +39,10 @@ pub(super) fn of(base64: &[u8]) -> Option<Fingerprint> {
 }
 
 fn digest(blob: &[u8]) -> String {
-    format!("SHA256:{}", Base64Unpadded::encode_string(&Hash::hash(blob)))
+    format!(
+        "SHA256:{}",
+        Base64Unpadded::encode_string(&Hash::hash(blob))
+    )
 }
 
 fn string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {

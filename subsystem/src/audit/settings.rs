@@ -56,33 +56,34 @@ impl Settings {
     /// In words, if one of them has no meaning.
     pub fn take(arguments: &mut Vec<OsString>) -> Result<Self, String> {
         let mut settings = Self::default();
-        let mut rest = Vec::with_capacity(arguments.len());
-        for argument in arguments.drain(..) {
+        let mut wrong = None;
+        arguments.retain(|argument| {
             let bytes = argument.as_bytes();
-            if let Some(policy) = bytes.strip_prefix(POLICY) {
-                settings.policy = match policy {
-                    b"off" => Policy::Off,
-                    b"events" => Policy::Events,
-                    b"commands" => Policy::Commands,
-                    _ => {
-                        return Err(format!(
-                            "{}: one of off, events and commands is needed",
-                            argument.display()
-                        ));
-                    }
-                };
+            let meant = if let Some(policy) = bytes.strip_prefix(POLICY) {
+                settings.set_policy(policy)
             } else if let Some(path) = bytes.strip_prefix(SOCKET) {
                 settings.socket = OsStr::from_bytes(path).into();
-                if !settings.socket.is_absolute() {
-                    let argument = argument.display();
-                    return Err(format!("{argument}: an absolute path is needed"));
-                }
+                let absolute = settings.socket.is_absolute();
+                absolute.then_some(()).ok_or("an absolute path")
             } else {
-                rest.push(argument);
+                return true;
+            };
+            if let Err(needed) = meant {
+                wrong = Some(format!("{}: {needed} is needed", argument.display()));
             }
-        }
-        *arguments = rest;
-        Ok(settings)
+            false
+        });
+        wrong.map_or(Ok(settings), Err)
+    }
+
+    fn set_policy(&mut self, name: &[u8]) -> Result<(), &'static str> {
+        self.policy = match name {
+            b"off" => Policy::Off,
+            b"events" => Policy::Events,
+            b"commands" => Policy::Commands,
+            _ => return Err("one of off, events and commands"),
+        };
+        Ok(())
     }
 
     /// The same as options, for a process that is started.

@@ -22,6 +22,8 @@ pub(super) struct Audit {
     invocations: BTreeMap<InvocationId, Accepted>,
     /// Who asked for the session's end.
     remover: Option<Login>,
+    /// Whether it has ended.
+    over: bool,
 }
 
 struct Attachment {
@@ -60,6 +62,7 @@ impl Audit {
             attachments: BTreeMap::new(),
             invocations: BTreeMap::new(),
             remover: None,
+            over: false,
         }
     }
 
@@ -138,6 +141,7 @@ impl Audit {
         let Some(gone) = self.attachments.remove(&lease) else {
             return;
         };
+        let why = if self.over { "ended" } else { why };
         let mut line = self.line("detached");
         gone.login.write(&mut line);
         line.field("client", gone.client.to_string())
@@ -267,6 +271,7 @@ impl Audit {
 
     /// It is over.
     pub(super) fn ended(&mut self, why: &str) {
+        self.over = true;
         let mut line = self.line("ended");
         if let Some(by) = &self.remover {
             by.write(&mut line);

@@ -29,7 +29,7 @@ use client::{Client, ClientError};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Serves the client on standard input and output. Returns the process's exit code.
-pub fn run(audit: &Settings) -> u8 {
+pub fn run(audit: &Result<Settings, String>) -> u8 {
     match serve(audit) {
         Ok(()) => 0,
         // The client went away or never was one: there is nobody to tell but the server's log.
@@ -41,11 +41,19 @@ pub fn run(audit: &Settings) -> u8 {
     }
 }
 
-fn serve(audit: &Settings) -> Result<(), ClientError> {
+fn serve(audit: &Result<Settings, String>) -> Result<(), ClientError> {
     let mut client = Client::greet()?;
     failpoint::reach("relay.greeted");
     let request = client.read_request()?;
     failpoint::reach("relay.asked");
+    let audit = match audit {
+        Ok(audit) => audit,
+        Err(error) => {
+            let refusal = refused(request.number(), RefusalCode::INTERNAL, error.as_str())
+                .hint("correct the `Subsystem outlast` line in sshd_config on the remote end");
+            return client.send(&ToClient::Refused(refusal));
+        }
+    };
     if let ToHost::Examine(_) = request {
         let findings = crate::examination::examine();
         return client.send(&ToClient::Examined(Examined { findings }));

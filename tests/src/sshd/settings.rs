@@ -199,7 +199,10 @@ impl Builder {
         match &self.subsystem {
             Subsystem::Built | Subsystem::Old => {
                 let (subsystem, options) = (home.subsystem(), &self.options);
-                lines.push(format!("Subsystem outlast {} {options}", subsystem.display()));
+                lines.push(format!(
+                    "Subsystem outlast {} {options}",
+                    subsystem.display()
+                ));
             }
             Subsystem::Command(command) => lines.push(format!("Subsystem outlast {command}")),
             Subsystem::OnlyInPath | Subsystem::Absent => {}
