@@ -30,14 +30,6 @@ impl Line {
         self.write(name, value.as_ref(), MOST)
     }
 
-    /// Adds a field, unless there is nothing in it.
-    pub fn known(&mut self, name: &str, value: impl AsRef<[u8]>) -> &mut Self {
-        match value.as_ref() {
-            [] => self,
-            value => self.field(name, value),
-        }
-    }
-
     /// Adds the text of a command.
     pub fn command(&mut self, name: &str, value: &[u8]) -> &mut Self {
         self.write(name, value, MOST_TEXT)
@@ -63,7 +55,7 @@ impl Line {
         self.text.push('=');
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:,/+@%".contains(byte);
         if !value.is_empty() && value.len() <= most && value.iter().all(plain) {
-            self.text.extend(value.iter().map(|byte| char::from(*byte)));
+            self.text.push_str(&String::from_utf8_lossy(value));
             return self;
         }
         self.text.push('"');
@@ -81,15 +73,21 @@ impl Line {
         let mut room = most;
         let mut left = value.len();
         for chunk in value.utf8_chunks() {
-            let valid = chunk.valid().chars().map(|it| (escaped(it), it.len_utf8()));
-            let invalid = chunk.invalid().iter().map(|byte| (hex(&[*byte]), 1));
-            for (written, bytes) in valid.chain(invalid) {
-                let Some(still) = room.checked_sub(written.len()) else {
-                    return left;
-                };
-                room = still;
+            let mut add = |written: &str, bytes: usize| {
+                room = room.checked_sub(written.len())?;
                 left = left.saturating_sub(bytes);
-                self.text.push_str(&written);
+                self.text.push_str(written);
+                Some(())
+            };
+            for it in chunk.valid().chars() {
+                if add(&escaped(it), it.len_utf8()).is_none() {
+                    return left;
+                }
+            }
+            for byte in chunk.invalid() {
+                if add(&hex(&[*byte]), 1).is_none() {
+                    return left;
+                }
             }
         }
         left
@@ -171,7 +169,7 @@ mod tests {
         let mut line = Line::of("completed");
         line.field("name", "build")
             .field("from", "::1 50000 ::1 22");
-        line.known("key", "").number("ran_ms", 12);
+        line.number("ran_ms", 12);
         let expected = r#"event=completed name=build from="::1 50000 ::1 22" ran_ms=12"#;
         assert_eq!(line.text(), expected);
     }

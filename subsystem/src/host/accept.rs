@@ -122,7 +122,7 @@ async fn carry_out(session: Rc<Session>, request: Request) -> std::io::Result<()
             reply(&mut stream, &ToRelay::TakenOver(TakenOver)).await?;
             // An older relay says no more than where its client comes from.
             let login = match hand_over.extensions.as_slice() {
-                [] => Login::over(&hand_over.connection),
+                [] => Login::over(hand_over.connection.into_bytes()),
                 extensions => Login::told(extensions),
             };
             link::serve(

@@ -1,7 +1,6 @@
 //! What the system's log is told of this session: who came and went, what they asked for and how that
 //! ended.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use outlast_protocol::id::{ClientId, InvocationId, Lease};
@@ -18,8 +17,9 @@ pub(super) struct Audit {
     trail: Trail,
     session: String,
     name: String,
-    attachments: BTreeMap<Lease, Attachment>,
-    invocations: BTreeMap<InvocationId, Accepted>,
+    /// Few, so that a look at each costs less than a tree would.
+    attachments: Vec<Attachment>,
+    invocations: Vec<Accepted>,
     /// Who asked for the session's end.
     remover: Option<Login>,
     /// Whether it has ended.
@@ -27,12 +27,14 @@ pub(super) struct Audit {
 }
 
 struct Attachment {
+    lease: Lease,
     login: Login,
     client: ClientId,
     writes: bool,
 }
 
 struct Accepted {
+    id: InvocationId,
     login: Login,
     visit: bool,
     began: Option<Duration>,
@@ -59,11 +61,15 @@ impl Audit {
             trail,
             session,
             name,
-            attachments: BTreeMap::new(),
-            invocations: BTreeMap::new(),
+            attachments: Vec::new(),
+            invocations: Vec::new(),
             remover: None,
             over: false,
         }
+    }
+
+    fn attachment(&self, lease: Lease) -> Option<&Attachment> {
+        self.attachments.iter().find(|it| it.lease == lease)
     }
 
     fn line(&self, event: &str) -> Line {
@@ -101,46 +107,44 @@ impl Audit {
         if !self.trail.is_on() {
             return;
         }
-        let others = self.attachments.iter().filter(|(_, it)| it.writes);
-        let before: Vec<Lease> = others.map(|(lease, _)| *lease).collect();
-        if writes {
-            for before in before {
-                self.put_out(before, client, &login);
-            }
+        if writes && let Some(at) = self.attachments.iter().position(|it| it.writes) {
+            self.put_out(at, client, &login);
         }
         let mut line = self.line("attached");
         login.write(&mut line);
         line.field("client", client.to_string())
             .field("mode", if writes { "write" } else { "read" });
         self.trail.send(&line);
-        let attachment = Attachment {
+        self.attachments.push(Attachment {
+            lease,
             login,
             client,
             writes,
-        };
-        self.attachments.insert(lease, attachment);
+        });
     }
 
-    fn put_out(&mut self, lease: Lease, by: ClientId, login: &Login) {
-        let Some(lost) = self.attachments.get(&lease) else {
-            return;
-        };
+    fn put_out(&mut self, at: usize, by: ClientId, login: &Login) {
+        let lost = self.attachments.swap_remove(at);
         if lost.client == by {
-            return self.detached(lease, "replaced");
+            return self.left(&lost, "replaced");
         }
         let mut line = self.line("stolen");
         login.write(&mut line);
         line.field("client", by.to_string())
             .field("stolen_from", lost.client.to_string());
-        self.attachments.remove(&lease);
         self.trail.send(&line);
     }
 
     /// A client has left, for that reason. No news if it was put out before.
     pub(super) fn detached(&mut self, lease: Lease, why: &str) {
-        let Some(gone) = self.attachments.remove(&lease) else {
-            return;
-        };
+        let at = self.attachments.iter().position(|it| it.lease == lease);
+        if let Some(at) = at {
+            let gone = self.attachments.swap_remove(at);
+            self.left(&gone, why);
+        }
+    }
+
+    fn left(&mut self, gone: &Attachment, why: &str) {
         let why = if self.over { "ended" } else { why };
         let mut line = self.line("detached");
         gone.login.write(&mut line);
@@ -150,7 +154,7 @@ impl Audit {
     }
 
     fn writer(&self) -> Login {
-        let writer = self.attachments.values().find(|it| it.writes);
+        let writer = self.attachments.iter().find(|it| it.writes);
         writer.map(|it| it.login.clone()).unwrap_or_default()
     }
 
@@ -186,17 +190,17 @@ impl Audit {
     /// A command or a visit is in the queue.
     pub(super) fn accepted(&mut self, id: InvocationId, visit: bool, line: &Line) {
         self.trail.send(line);
-        let accepted = Accepted {
+        self.invocations.push(Accepted {
+            id,
             login: self.writer(),
             visit,
             began: None,
-        };
-        self.invocations.insert(id, accepted);
+        });
     }
 
     /// Its turn has come.
     pub(super) fn began(&mut self, id: InvocationId, now: Duration) {
-        let Some(accepted) = self.invocations.get_mut(&id) else {
+        let Some(accepted) = self.invocations.iter_mut().find(|it| it.id == id) else {
             return;
         };
         accepted.began = Some(now);
@@ -213,7 +217,7 @@ impl Audit {
 
     /// A client wants it to be stopped.
     pub(super) fn cancelled(&mut self, lease: Lease, id: InvocationId, level: Level) {
-        let Some(by) = self.attachments.get(&lease) else {
+        let Some(by) = self.attachment(lease) else {
             return;
         };
         let mut line = self.line("cancel");
@@ -231,9 +235,10 @@ impl Audit {
 
     /// It is over.
     pub(super) fn completed(&mut self, id: InvocationId, outcome: &Outcome, now: Duration) {
-        let Some(accepted) = self.invocations.remove(&id) else {
+        let Some(at) = self.invocations.iter().position(|it| it.id == id) else {
             return;
         };
+        let accepted = self.invocations.swap_remove(at);
         let event = if accepted.visit && accepted.began.is_some() {
             "visit-ended"
         } else {
@@ -264,9 +269,8 @@ impl Audit {
 
     /// A client asks for the session's end.
     pub(super) fn removal_by(&mut self, lease: Lease) {
-        if let Some(by) = self.attachments.get(&lease) {
-            self.remover.get_or_insert(by.login.clone());
-        }
+        let by = self.attachment(lease).map(|by| by.login.clone());
+        self.remover = self.remover.take().or(by);
     }
 
     /// It is over.

@@ -159,7 +159,7 @@ impl Host {
     pub fn take_over(&self, received: &[u8]) -> Link {
         let changes = self.session.subscribe();
         let session = self.session.clone();
-        let login = Login::over("192.0.2.1");
+        let login = Login::over(b"192.0.2.1".to_vec());
         Link {
             machine: Machine::new(session, login, self.clock.now(), received),
             session: self.session.clone(),
