@@ -124,7 +124,14 @@ fn is_unseen(it: char) -> bool {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect()
+    let mut text = String::new();
+    for byte in bytes {
+        text.push_str("\\x");
+        for digit in [byte >> 4, byte & 15] {
+            text.extend(char::from_digit(digit.into(), 16));
+        }
+    }
+    text
 }
 
 #[cfg(test)]
