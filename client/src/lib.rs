@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod install;
 pub mod mux;
 pub mod output;
 pub mod place;

@@ -63,11 +63,11 @@ fn shapes() -> Vec<(&'static str, Messages)> {
         }
         "control.to-mux": to_mux {
             Hello Select Enumerate New Connect Disconnect Remove Invoke Receive MuxStatus MuxStop Watch
-            Enter Examine Askpass Stdin StdinEnd Consumed Cancel Answer Resize More
+            Enter Examine Askpass Stdin StdinEnd Consumed Cancel Answer Resize More Execute
         }
         "control.to-cli": to_cli {
             Hello Sessions Question Notice Accepted Record StdinTaken Interrupted Resumed Finished
-            Failed MuxReport CaughtUp QuestionOver Examined Answered Modes
+            Failed MuxReport CaughtUp QuestionOver Examined Answered Modes Sent Executed
         }
         "handover.to-host": relay { HandOver Inquire Terminate }
         "handover.to-relay": relay { TakenOver Status Terminated Refused }

@@ -3,6 +3,7 @@
 mod config;
 mod doctor;
 mod enter;
+mod install;
 mod invoke;
 mod ssh;
 
@@ -14,6 +15,7 @@ use outlast_protocol::session::{Buffering, IdleTimeout};
 pub use self::config::{ConfigArgs, ConfigVerb, ShowArgs};
 pub use self::doctor::DoctorArgs;
 pub use self::enter::EnterArgs;
+pub use self::install::InstallArgs;
 pub use self::invoke::InvokeArgs;
 pub use self::ssh::{Opener, SshArgs};
 use super::duration::{Span, idle_timeout, positive};
@@ -81,6 +83,8 @@ pub enum Verb {
     Remove(RemoveArgs),
     /// Find what keeps sessions from working on a host, and say what to do about it
     Doctor(DoctorArgs),
+    /// Put what hosts need on them, for you or for everybody there
+    Install(InstallArgs),
     /// The client's own configuration
     Config(ConfigArgs),
     /// The background process that holds the connections

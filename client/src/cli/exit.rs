@@ -40,6 +40,10 @@ doctor:
   0      nothing keeps sessions from working there
   255    something does; several hosts: 4
 
+install:
+  0      every host has what was asked for, or would have it (--check)
+  255    it has not; several hosts: 3 if some failed, 4 if some were not reached
+
 enter:
   0      left, or the shell's `exit`
   N      the shell's `exit N`

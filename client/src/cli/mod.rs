@@ -19,6 +19,7 @@ pub mod exit;
 mod front;
 mod get;
 mod help;
+mod install;
 mod interrupt;
 mod invoke;
 mod keystrokes;
@@ -139,6 +140,7 @@ async fn dispatch(cli: Cli, output: Output) -> Result<u8, Error> {
         Verb::Receive(args) => receive::receive(&client, args).await,
         Verb::Remove(args) => remove::remove(&client, args).await,
         Verb::Doctor(args) => doctor::doctor(&client, args).await,
+        Verb::Install(args) => install::install(&client, args).await,
         Verb::Config(args) => config::config(&client, args.verb),
         Verb::Mux(args) => mux::mux(&client, args.verb).await,
         Verb::Completions { .. } | Verb::Help { .. } | Verb::Version => Ok(0),

@@ -3,10 +3,55 @@
 use outlast_protocol::control::session::Hop;
 
 use super::transport::{Diagnose, Stream};
-use crate::ssh::{Connection, Description, Master, OpenError};
+use crate::ssh::{Connection, Description, LastWords, Master, MasterWords, OpenError};
 
 pub(super) const SUBSYSTEM: &str = "outlast";
-pub(super) const FALLBACK: &str = "outlast-subsystem";
+pub(super) const PROGRAM: &str = "outlast-subsystem";
+/// Looks for the program where there is no subsystem: on the PATH, then where `outlast install` puts it,
+/// which the PATH of a command without a login need not have. Every login shell takes it, also one
+/// that is no POSIX shell.
+pub(super) const FALLBACK: &str = "sh -c 'command -v outlast-subsystem >/dev/null && exec outlast-subsystem; \
+    for d in \"$HOME/.local/bin\" /usr/lib/outlast; do \
+    [ -x \"$d/outlast-subsystem\" ] && exec \"$d/outlast-subsystem\"; done; exec outlast-subsystem'";
+
+/// What a channel is to be for.
+#[derive(Clone, Copy)]
+pub(super) enum Purpose<'a> {
+    /// The remote end.
+    Link,
+    /// A command.
+    Command(&'a str),
+}
+
+/// What the other end of a channel says besides its output.
+pub(super) enum Words {
+    Native(LastWords),
+    OpenSsh(MasterWords),
+}
+
+impl Words {
+    /// In words; empty if there is nothing to tell.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Native(words) => words.text(),
+            Self::OpenSsh(words) => words.text(),
+        }
+    }
+
+    /// The status that it ended with, if it is known.
+    pub(super) fn status(&self) -> Option<u32> {
+        match self {
+            Self::Native(words) => words.status(),
+            Self::OpenSsh(words) => words.status(),
+        }
+    }
+}
+
+impl From<Words> for Diagnose {
+    fn from(words: Words) -> Self {
+        Box::new(move || words.text())
+    }
+}
 
 pub(super) enum Carrier {
     Native(Connection),
@@ -14,18 +59,24 @@ pub(super) enum Carrier {
 }
 
 impl Carrier {
-    /// Opens a channel to the remote end.
-    pub(super) async fn open_link(&self) -> Result<(Stream, Diagnose), OpenError> {
+    /// Opens a channel.
+    pub(super) async fn open(&self, purpose: Purpose<'_>) -> Result<(Stream, Words), OpenError> {
         Ok(match self {
             Self::Native(connection) => {
-                let link = connection.open_link(SUBSYSTEM, FALLBACK).await?;
-                let words = link.last_words();
-                (Box::new(link), Box::new(move || words.text()))
+                let link = match purpose {
+                    Purpose::Link => connection.open_link(SUBSYSTEM, FALLBACK).await?,
+                    Purpose::Command(command) => connection.open_command(command).await?,
+                };
+                let words = Words::Native(link.last_words());
+                (Box::new(link), words)
             }
             Self::OpenSsh(master) => {
-                let link = master.open_link(SUBSYSTEM, FALLBACK).await?;
-                let words = link.last_words();
-                (Box::new(link), Box::new(move || words.text()))
+                let link = match purpose {
+                    Purpose::Link => master.open_link(SUBSYSTEM, FALLBACK).await?,
+                    Purpose::Command(command) => master.open_command(command).await?,
+                };
+                let words = Words::OpenSsh(link.last_words());
+                (Box::new(link), words)
             }
         })
     }

@@ -106,6 +106,8 @@ impl From<OpenError> for Failure {
             OpenError::RequestRefused { .. } => {
                 Self::new(FailureKind::Protocol, error.to_string()).hint(MISSING)
             }
+            OpenError::CommandRefused { .. } => Self::new(FailureKind::Protocol, error.to_string())
+                .hint("its sshd lets this login run no commands (ForceCommand, sftp only)"),
             OpenError::ChannelRefused { .. } => Self::unreachable(error.to_string()).hint(CHANNELS),
             OpenError::TimedOut { .. } | OpenError::Disconnected { .. } => {
                 Self::unreachable(error.to_string())
@@ -118,6 +120,5 @@ impl From<OpenError> for Failure {
 const CHANNELS: &str = "its sshd may have MaxSessions 0, or no process left to give; its log says";
 
 /// What to do where the remote end is not installed.
-pub(super) const MISSING: &str = "install outlast-subsystem on the host and add \
-    `Subsystem outlast /usr/lib/outlast/outlast-subsystem` to its sshd_config, or put it on the \
-    remote PATH";
+pub(super) const MISSING: &str = "install outlast-subsystem on the host: `outlast install HOST` \
+    does it (with `--system` for everybody there, by a `Subsystem outlast` line for its sshd)";

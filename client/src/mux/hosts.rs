@@ -12,12 +12,12 @@ use outlast_protocol::control::to_mux::Surroundings;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 
-use super::carrier::{Carrier, route};
+use super::carrier::{Carrier, Purpose, Words, route};
 use super::configuration;
 use super::failure::Failure;
 use super::logins::Logins;
 use super::terms::Terms;
-use super::transport::{self, Diagnose, Stream};
+use super::transport::{self, Stream};
 use super::turns::Turns;
 use super::waking::Waking;
 use super::wire::Wire;
@@ -110,24 +110,28 @@ impl Hosts {
             let wire = Wire::greet(stream, diagnose, "this computer", waking).await?;
             return Ok((wire, Use::none()));
         }
-        let (stream, diagnose, used) = self.channel(target, surroundings, prompt, notice).await?;
-        let wire = Wire::greet(stream, diagnose, &target.destination, waking).await?;
+        let (stream, words, used) = self
+            .channel(target, surroundings, prompt, notice, Purpose::Link)
+            .await?;
+        let wire = Wire::greet(stream, words.into(), &target.destination, waking).await?;
         Ok((wire, used))
     }
 
-    async fn channel(
+    /// Opens a channel to another computer, over a connection that is there or a new one.
+    pub(super) async fn channel(
         self: &Rc<Self>,
         target: &Target,
         surroundings: &Surroundings,
         prompt: &dyn Prompt,
         notice: &dyn Fn(String),
-    ) -> Result<(Stream, Diagnose, Use), Failure> {
-        if let Some(opened) = self.over_existing(target).await? {
+        purpose: Purpose<'_>,
+    ) -> Result<(Stream, Words, Use), Failure> {
+        if let Some(opened) = self.over_existing(target, purpose).await? {
             return Ok(opened);
         }
         let _turn = self.turn(target, notice).await;
         // Whoever had the turn before may have connected, with room for us.
-        if let Some(opened) = self.over_existing(target).await? {
+        if let Some(opened) = self.over_existing(target, purpose).await? {
             return Ok(opened);
         }
         loop {
@@ -140,12 +144,12 @@ impl Hosts {
                 }
             };
             let (shared, used) = self.share(target, carrier, terms);
-            match shared.carrier.open_link().await {
+            match shared.carrier.open(purpose).await {
                 // The user's own master has no room for us: one of our own, then.
                 Err(OpenError::ChannelRefused { .. }) if shared.carrier.is_of_user() => {}
                 link => {
-                    let (stream, diagnose) = link?;
-                    return Ok((stream, diagnose, used));
+                    let (stream, words) = link?;
+                    return Ok((stream, words, used));
                 }
             }
         }
@@ -301,11 +305,12 @@ impl Hosts {
     async fn over_existing(
         self: &Rc<Self>,
         target: &Target,
-    ) -> Result<Option<(Stream, Diagnose, Use)>, Failure> {
+        purpose: Purpose<'_>,
+    ) -> Result<Option<(Stream, Words, Use)>, Failure> {
         for shared in self.connections(target) {
             let used = Use::new(self, &shared);
-            match shared.carrier.open_link().await {
-                Ok((stream, diagnose)) => return Ok(Some((stream, diagnose, used))),
+            match shared.carrier.open(purpose).await {
+                Ok((stream, words)) => return Ok(Some((stream, words, used))),
                 // MaxSessions, or a connection that just broke: another may serve.
                 Err(OpenError::ChannelRefused { .. }) => {}
                 Err(OpenError::Disconnected { .. } | OpenError::TimedOut { .. }) => {

@@ -10,6 +10,7 @@ mod enter;
 mod enumerate;
 mod errand;
 mod examination;
+mod execute;
 mod failure;
 mod feeding;
 mod held;
@@ -54,6 +55,8 @@ use self::registry::Registry;
 use self::turns::Turns;
 use crate::place::{MUX_SOCKET, Place};
 use crate::ssh::end_masters;
+
+pub(crate) use self::transport::find as find_subsystem;
 
 /// What the mux writes to its standard output once it listens.
 pub const READY: u8 = b'+';

@@ -12,7 +12,9 @@ use tokio::net::UnixStream;
 use super::caller::{Caller, Stop};
 use super::failure::Failure;
 use super::wire::greeting;
-use super::{Mux, askpass, enter, enumerate, examination, hold, invoke, new, receive, remove};
+use super::{
+    Mux, askpass, enter, enumerate, examination, execute, hold, invoke, new, receive, remove,
+};
 
 /// Serves one command line, the newcomer with this number.
 pub(super) async fn serve(mux: &Rc<Mux>, stream: UnixStream, number: u64) {
@@ -94,6 +96,7 @@ async fn answer(
         }
         ToMux::Enumerate(request) => enumerate::enumerate(mux, caller, request).await,
         ToMux::Examine(request) => examination::examine(mux, caller, request).await,
+        ToMux::Execute(request) => execute::execute(mux, caller, request, body).await,
         ToMux::New(request) => new::new(mux, caller, request).await,
         ToMux::Connect(request) => hold::connect(mux, caller, request).await,
         ToMux::Disconnect(request) => hold::disconnect(mux, caller, request).await,

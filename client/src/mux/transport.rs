@@ -60,8 +60,19 @@ pub(super) fn local() -> Result<Opened, Failure> {
 }
 
 fn program() -> Result<PathBuf, Failure> {
+    find().ok_or_else(|| {
+        Failure::new(
+            FailureKind::Protocol,
+            format!("{PROGRAM} is not installed on this computer"),
+        )
+        .hint(format!("install it, or set {SUBSYSTEM} to its path"))
+    })
+}
+
+/// The remote end's program on this computer.
+pub(crate) fn find() -> Option<PathBuf> {
     if let Some(named) = std::env::var_os(SUBSYSTEM).filter(|value| !value.is_empty()) {
-        return Ok(PathBuf::from(named));
+        return Some(PathBuf::from(named));
     }
     let beside = std::env::current_exe()
         .ok()
@@ -72,11 +83,4 @@ fn program() -> Result<PathBuf, Failure> {
         .chain([PathBuf::from(INSTALLED)])
         .chain(std::env::split_paths(&path).map(|directory| directory.join(PROGRAM)))
         .find(|candidate| candidate.is_file())
-        .ok_or_else(|| {
-            Failure::new(
-                FailureKind::Protocol,
-                format!("{PROGRAM} is not installed on this computer"),
-            )
-            .hint(format!("install it, or set {SUBSYSTEM} to its path"))
-        })
 }

@@ -2,9 +2,11 @@
 
 pub mod event;
 pub mod finding;
+pub mod installation;
 pub mod json;
 pub mod page;
 pub mod prefix;
+pub mod progress;
 pub mod session;
 pub mod sink;
 pub mod table;

@@ -156,6 +156,18 @@ impl Connection {
         fallback_command: &str,
     ) -> Result<Link, OpenError> {
         let opening = open::open_link(self, subsystem, fallback_command);
+        self.in_time(opening).await
+    }
+
+    /// Opens a channel and runs a command on it.
+    pub async fn open_command(&self, command: &str) -> Result<Link, OpenError> {
+        self.in_time(open::open_command(self, command)).await
+    }
+
+    async fn in_time(
+        &self,
+        opening: impl Future<Output = Result<Link, OpenError>>,
+    ) -> Result<Link, OpenError> {
         match tokio::time::timeout(self.open_timeout, opening).await {
             Ok(opened) => opened,
             Err(_) => Err(OpenError::TimedOut {

@@ -203,6 +203,9 @@ pub enum OpenError {
         subsystem: String,
         command: String,
     },
+    /// A command alone was not accepted.
+    #[error("{host} refuses to run commands")]
+    CommandRefused { host: String },
     #[error("{host} did not answer the request for a channel in time")]
     TimedOut { host: String },
     #[error("the connection to {host} is closed: {reason}")]

@@ -41,6 +41,14 @@ pub struct LastWords {
 }
 
 impl LastWords {
+    /// The status that the command ended with, if it is known.
+    pub fn status(&self) -> Option<u32> {
+        match self.shared.state().diagnostics.exit {
+            Some(RemoteExit::Status(status)) => Some(status),
+            Some(RemoteExit::Signal(_)) | None => None,
+        }
+    }
+
     /// In words; empty if there is nothing to tell.
     pub fn text(&self) -> String {
         let diagnostics = self.shared.state().diagnostics.clone();

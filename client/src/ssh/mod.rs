@@ -3,7 +3,7 @@
 //! `russh` is used in this module and nowhere else: it moves fast and has traps, and its types do
 //! not appear in this module's interface. The order of use is [`resolve`], [`Connection::connect`],
 //! [`Connection::open_link`]; or, where the system's `ssh` is to do it, [`Plan::make`],
-//! [`Master::connect`], [`Master::open_link`].
+//! [`Master::connect`], [`Master::open_link`]. `open_command` of both runs any command on a channel.
 
 mod abortable;
 mod agent;
@@ -45,6 +45,8 @@ pub use environment::Environment;
 pub use error::{ConnectError, ConnectErrorKind, OpenError};
 pub use host_key::HostKeyError;
 pub use link::{LastWords, Link, RemoteDiagnostics, RemoteExit};
-pub use openssh::{Desk, Leg, Master, MasterLink, Plan, TOKEN as ASKPASS_TOKEN, end_masters};
+pub use openssh::{
+    Desk, Leg, Master, MasterLink, MasterWords, Plan, TOKEN as ASKPASS_TOKEN, end_masters,
+};
 pub use options::SshOptions;
 pub use prompt::{Answer, NeverPrompt, NoTerminal, Prompt, PromptFuture, Question};

@@ -1,4 +1,4 @@
-//! Opens a link on a connection: the subsystem, or the command in its place.
+//! Opens a link on a connection: the subsystem, or the command in its place; or any command.
 
 use std::sync::Arc;
 
@@ -32,6 +32,23 @@ pub(super) async fn open_link(
             host: connection.host().to_owned(),
             subsystem: subsystem.to_owned(),
             command: command.to_owned(),
+        }),
+        None => Err(disconnected(connection, "the channel was closed at once")),
+    }
+}
+
+/// Opens a channel and runs a command on it.
+pub(super) async fn open_command(
+    connection: &Connection,
+    command: &str,
+) -> Result<Link, OpenError> {
+    let mut link = open_channel(connection).await?;
+    let lost = |_| disconnected(connection, "the channel went away");
+    link.request_exec(command).await.map_err(lost)?;
+    match link.reply().await {
+        Some(true) => Ok(link),
+        Some(false) => Err(OpenError::CommandRefused {
+            host: connection.host().to_owned(),
         }),
         None => Err(disconnected(connection, "the channel was closed at once")),
     }

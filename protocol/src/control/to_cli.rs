@@ -33,6 +33,8 @@ messages! {
         0x8f Examined,
         0x90 Answered,
         0x91 Modes bulk,
+        0x92 Sent,
+        0x93 Executed bulk,
     }
 }
 
@@ -196,6 +198,22 @@ pub struct Modes {
 pub struct Answered {
     /// None if nobody could be asked, or the user declined.
     pub text: Option<Secret>,
+}
+
+/// How far the file of an `Execute` has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// Bytes of it that were sent.
+    pub bytes: u64,
+}
+
+/// How an `Execute` ended. The body is the begin of its standard output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Executed {
+    /// Its exit status; none if it was killed, or nobody said.
+    pub status: Option<u32>,
+    /// The begin of its standard error, and what is known of its end.
+    pub words: String,
 }
 
 /// A question needs no answer any more.

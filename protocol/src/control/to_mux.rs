@@ -39,6 +39,7 @@ messages! {
         0x14 Answer,
         0x15 Resize,
         0x16 More bulk,
+        0x17 Execute bulk,
     }
 }
 
@@ -274,6 +275,22 @@ pub struct Examine {
     pub target: Target,
     /// Of the caller.
     pub surroundings: Surroundings,
+}
+
+/// Runs one plain command on a computer, without a session: on a channel of its own, by the login
+/// shell. What it is given on its standard input is the body, then the line, then the file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Execute {
+    /// Which computer.
+    pub target: Target,
+    /// Of the caller.
+    pub surroundings: Surroundings,
+    /// The command.
+    pub command: String,
+    /// A line that nobody else should see.
+    pub line: Option<Secret>,
+    /// The path of a file here, absolute; empty for none.
+    pub file: String,
 }
 
 /// Asks what the mux holds.

@@ -3,7 +3,7 @@
 use outlast_protocol::finding::{Finding, Verdict};
 
 use super::{Layer, bad};
-use crate::mux::carrier::{FALLBACK, SUBSYSTEM};
+use crate::mux::carrier::{FALLBACK, PROGRAM, SUBSYSTEM};
 use crate::mux::failure::Failure;
 use crate::mux::transport::Opened;
 use crate::mux::waking::Waking;
@@ -30,9 +30,9 @@ pub(super) fn granted(in_place: bool) -> Vec<Finding> {
         Finding::new(
             "subsystem",
             Verdict::Doubtful,
-            format!("sshd knows no subsystem `{SUBSYSTEM}`: `{FALLBACK}` is run as a command"),
+            format!("sshd knows no subsystem `{SUBSYSTEM}`: `{PROGRAM}` is run as a command"),
         )
-        .hint("add `Subsystem outlast /usr/lib/outlast/outlast-subsystem` to sshd_config, so that it does not depend on the remote PATH")
+        .hint("`outlast install --system HOST` adds `Subsystem outlast /usr/lib/outlast/outlast-subsystem` to its sshd's configuration, so that it depends on no login shell")
     } else {
         let text = format!("sshd started the subsystem `{SUBSYSTEM}`");
         Finding::new("subsystem", Verdict::Good, text)

@@ -40,6 +40,12 @@ pub struct MasterWords {
 }
 
 impl MasterWords {
+    /// The status that the command ended with, if it is known.
+    pub fn status(&self) -> Option<u32> {
+        let ended = self.ending.borrow().clone()?;
+        u32::try_from(ended.status?.code()?).ok()
+    }
+
     /// In words; empty if there is nothing to tell yet.
     pub fn text(&self) -> String {
         use std::os::unix::process::ExitStatusExt;

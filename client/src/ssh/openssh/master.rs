@@ -168,6 +168,22 @@ impl Master {
         })
     }
 
+    /// Opens a channel and runs a command on it, which has to say something at once.
+    pub async fn open_command(&self, command: &str) -> Result<MasterLink, OpenError> {
+        let host = self.host.clone();
+        match self.start(&[command]).await? {
+            Opened::Link(link) => {
+                self.fresh.set(false);
+                Ok(link)
+            }
+            Opened::Silent(link) if self.fresh.get() => Ok(link),
+            Opened::Silent(_) => Err(OpenError::TimedOut { host }),
+            Opened::Refused => Err(OpenError::CommandRefused { host }),
+            Opened::ChannelRefused(reason) => Err(OpenError::ChannelRefused { host, reason }),
+            Opened::Lost(reason) => Err(OpenError::Disconnected { host, reason }),
+        }
+    }
+
     async fn start(&self, words: &[&str]) -> Result<Opened, OpenError> {
         let (flags, command) = match words {
             ["-s", subsystem] => (&["-s"][..], *subsystem),

@@ -15,6 +15,6 @@ mod words;
 
 pub use askpass::{Desk, TOKEN};
 pub use leg::Leg;
-pub use link::MasterLink;
+pub use link::{MasterLink, MasterWords};
 pub use master::{Master, end_masters};
 pub use plan::Plan;
