@@ -42,7 +42,7 @@ impl Disk {
         Sshd::builder().extra(&line).start()
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.directory
     }
 
@@ -57,7 +57,7 @@ impl Disk {
         while file.write_all(&chunk).is_ok() {}
     }
 
-    fn free(&self) {
+    pub(crate) fn free(&self) {
         fs::remove_file(self.filler()).unwrap();
     }
 }

@@ -27,6 +27,7 @@ mod host_keys;
 mod hostile;
 mod hostile_peers;
 mod idle;
+mod install;
 mod lending;
 mod listing;
 mod logins;

@@ -57,8 +57,8 @@ struct Network {
     target: SocketAddr,
     /// Held for reading while bytes move: once a new mode is set, nothing moves by the old one.
     mode: RwLock<Mode>,
-    /// Bytes from the server after which the connection carrying them is cut, once.
-    cut_at: Mutex<Option<u64>>,
+    /// Bytes that way after which the connection carrying them is cut, once.
+    cut_at: Mutex<Option<(Way, u64)>>,
     connections: Mutex<Vec<Connection>>,
     /// Halves of connections whose other half is gone, open and silent until the proxy goes.
     silent: Mutex<Vec<TcpStream>>,
@@ -129,7 +129,12 @@ impl Proxy {
 
     /// Cuts the connection as soon as the server has sent `count` more bytes through the proxy.
     pub fn cut_after(&self, count: u64) {
-        *self.network.cut_at.lock().unwrap() = Some(self.bytes_down() + count);
+        *self.network.cut_at.lock().unwrap() = Some((Way::Down, self.bytes_down() + count));
+    }
+
+    /// Cuts the connection as soon as it has carried `count` more bytes to the server.
+    pub fn cut_after_up(&self, count: u64) {
+        *self.network.cut_at.lock().unwrap() = Some((Way::Up, self.bytes_up() + count));
     }
 
     pub fn stall(&self) {
@@ -278,10 +283,14 @@ impl Network {
         *self.mode.read().unwrap()
     }
 
-    /// How many bytes may still come down before the cut.
-    fn allowance_down(&self) -> Option<u64> {
-        let cut_at = *self.cut_at.lock().unwrap();
-        Some(cut_at?.saturating_sub(self.down.load(Ordering::SeqCst)))
+    /// How many bytes may still go that way before the cut.
+    fn allowance(&self, way: Way) -> Option<u64> {
+        let (cut_way, cut_at) = (*self.cut_at.lock().unwrap())?;
+        let counter = match way {
+            Way::Up => &self.up,
+            Way::Down => &self.down,
+        };
+        (cut_way == way).then(|| cut_at.saturating_sub(counter.load(Ordering::SeqCst)))
     }
 
     fn count(&self, counter: &AtomicU64, bytes: usize) {

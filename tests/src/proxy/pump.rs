@@ -170,11 +170,7 @@ impl Direction<'_> {
     }
 
     fn send(&mut self, network: &Network) -> Result<(), Broken> {
-        let allowance = if self.way == Way::Down {
-            network.allowance_down()
-        } else {
-            None
-        };
+        let allowance = network.allowance(self.way);
         let limit = allowance.map_or(usize::MAX, |left| {
             usize::try_from(left).unwrap_or(usize::MAX)
         });
@@ -189,7 +185,7 @@ impl Direction<'_> {
                 Err(_) => return Err(Broken(Fate::Cut)),
             }
         }
-        if self.way == Way::Down && network.allowance_down() == Some(0) {
+        if network.allowance(self.way) == Some(0) {
             *network.cut_at.lock().unwrap() = None;
             return Err(Broken(Fate::Cut));
         }

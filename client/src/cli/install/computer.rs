@@ -17,6 +17,9 @@ use crate::install::{Answer, Binary, Entry, Scope, Script, Verb, command};
 use crate::output::installation::{Installation, State};
 use crate::output::progress::Progress;
 
+/// What to do where the connection is lost.
+const AGAIN: &str = "try again: what is there is the whole program, the old one or the new one";
+
 /// One computer, and what is to be done there.
 pub(super) struct Computer<'a> {
     pub(super) client: &'a Client,
@@ -260,6 +263,12 @@ fn of_mux(failed: Failed) -> Error {
         return Error::Refused(Failed {
             message: "the background process is of an earlier version, which cannot do it".into(),
             hint: "`outlast mux stop` ends it, sessions keep running; then try again".into(),
+            ..failed
+        });
+    }
+    if failed.kind == FailureKind::Unreachable && failed.hint.is_empty() {
+        return Error::Refused(Failed {
+            hint: AGAIN.into(),
             ..failed
         });
     }
