@@ -168,6 +168,7 @@ impl<'a> Computer<'a> {
         match (answer.failure(), answer.result()) {
             (Some((reason, hint)), _) => Err(refused(reason, hint)),
             (None, Some(_)) => Ok(answer),
+            (None, None) if is_lost(&executed) => Err(self.lost(&executed)),
             (None, None) => Err(refused(
                 format!("it ended early there{}", said(&executed)),
                 "see what is there by `--check`",
@@ -233,11 +234,20 @@ impl<'a> Computer<'a> {
     fn heard(&self, executed: Executed, output: &[u8]) -> Result<(Answer, Executed), Error> {
         match Answer::read(output) {
             Some(answer) => Ok((answer, executed)),
+            None if is_lost(&executed) => Err(self.lost(&executed)),
             None => Err(refused(
                 format!("no POSIX shell ran there{}", said(&executed)),
                 format!("`outlast doctor {}` says what stands in the way", self.name),
             )),
         }
+    }
+
+    fn lost(&self, executed: &Executed) -> Error {
+        Error::Refused(Failed {
+            kind: FailureKind::Unreachable,
+            message: format!("lost {}{}", self.name, said(executed)),
+            hint: AGAIN.into(),
+        })
     }
 
     fn sent(&self, bytes: u64, file: Option<&Binary>) {
@@ -246,6 +256,12 @@ impl<'a> Computer<'a> {
         self.progress
             .at(&self.name, &format!("{} %", percent.min(100)));
     }
+}
+
+/// Whether the connection went and not the script, which has no such status: an `ssh` ends with 255
+/// when it has lost its connection.
+fn is_lost(executed: &Executed) -> bool {
+    matches!(executed.status, None | Some(255))
 }
 
 /// What the other end said besides, as the end of a sentence.
