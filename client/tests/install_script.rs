@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// Says its version, as the real one does.
+/// Runs, as the real one does when it is asked for its version.
 const PROGRAM: &[u8] = b"#!/bin/sh\necho a program 1.0\n";
 const SHELLS: [&[&str]; 3] = [&["dash"], &["bash", "--posix"], &["busybox", "sh"]];
 
@@ -104,12 +104,7 @@ fn what_arrives_whole_is_put_in_its_place_and_taken_away() {
         assert_eq!(mode & 0o7777, 0o755);
         let seen = it.run("check", "", b"", it.home.path());
         let installed = format!("installed {}", sha256(PROGRAM));
-        seen.has(&[
-            &installed,
-            "version a program 1.0",
-            "system Linux",
-            "result checked",
-        ]);
+        seen.has(&[&installed, "system Linux", "result checked"]);
         it.run("remove", "", b"", it.home.path())
             .has(&["sessions 0", "result removed"]);
         assert_eq!(it.beside(), 0);

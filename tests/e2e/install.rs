@@ -165,6 +165,14 @@ fn it_is_taken_away_but_not_from_under_a_session() {
     absent.success().stdout_is("server: not installed\n");
 }
 
+#[test]
+fn another_one_that_comes_first_on_the_path_is_named() {
+    let sshd = Sshd::builder().subsystem(Subsystem::OnlyInPath).start();
+    let machine = ClientMachine::knowing("server", &sshd);
+    let output = run(&machine, &["install", "server"]);
+    output.success().stderr_has("comes first on the PATH there");
+}
+
 /// The others get it, and the code says how bad it was.
 #[test]
 fn of_several_hosts_one_is_dead_and_one_has_no_room() {

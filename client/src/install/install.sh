@@ -169,7 +169,6 @@ describe() {
   say path "$program"
   if [ -f "$program" ]; then
     say installed "$(checksum "$program")"
-    say version "$("$program" --version 2>&1 </dev/null | head -n 1)"
     [ -x "$program" ] || say not-executable yes
   fi
   if [ "$scope" = system ]; then

@@ -156,3 +156,47 @@ fn hop(host: String, port: u16, user: String, about: Description) -> Hop {
         weaker: about.weaker,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+    use std::process::Command;
+
+    use super::FALLBACK;
+
+    fn program(directory: &Path, says: &str) {
+        fs::create_dir_all(directory).unwrap();
+        let path = directory.join("outlast-subsystem");
+        fs::write(&path, format!("#!/bin/sh\necho {says}\n")).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    #[test]
+    fn the_program_is_found_on_the_path_and_where_it_is_installed() {
+        for shell in ["sh", "bash", "dash", "zsh"] {
+            let home = tempfile::Builder::new()
+                .prefix("a home ")
+                .tempdir()
+                .unwrap();
+            let path = home.path().join("on the path");
+            let run = || {
+                let mut command = Command::new(shell);
+                command.args(["-c", FALLBACK]).env("HOME", home.path());
+                command.env("PATH", format!("{}:/usr/bin:/bin", path.display()));
+                command.output().unwrap()
+            };
+            if !Path::new("/usr/lib/outlast/outlast-subsystem").exists() {
+                let absent = run();
+                assert_eq!(absent.status.code(), Some(127), "{shell}");
+                let said = String::from_utf8_lossy(&absent.stderr);
+                assert!(said.contains("outlast-subsystem: not found"), "{said}");
+            }
+            program(&home.path().join(".local/bin"), "installed");
+            assert_eq!(run().stdout, b"installed\n", "{shell}");
+            program(&path, "on the path");
+            assert_eq!(run().stdout, b"on the path\n", "{shell}");
+        }
+    }
+}

@@ -161,6 +161,27 @@ fn a_line_that_is_there_is_left_alone() {
     assert_eq!(fs::read_dir(site.drop_ins()).unwrap().count(), 1);
 }
 
+/// Only what is missing is done: the line alone, or another line in place of an earlier one.
+#[test]
+fn a_line_that_is_missing_or_names_another_place_is_written() {
+    let site = Site::start();
+    site.install(&[]).success();
+    site.wait_reloaded();
+    let program = tree(site.directory.path());
+    fs::remove_file(site.drop_in()).unwrap();
+    let only_the_line = format!("server: changed: {}\n", site.drop_in().display());
+    let output = site.install(&[]);
+    output.success().stdout_is(&only_the_line);
+    site.wait_reloaded();
+    fs::write(site.drop_in(), "Subsystem outlast /opt/earlier\n").unwrap();
+    let output = site.install(&[]);
+    output.success().stdout_is(&only_the_line);
+    site.wait_reloaded();
+    assert_eq!(tree(site.directory.path()), program);
+    assert_eq!(site.files(), ["outlast.conf", "outlast-subsystem"]);
+    site.serves();
+}
+
 /// Each way in which it can go wrong behind the program's arrival.
 #[test]
 fn what_goes_wrong_is_undone() {

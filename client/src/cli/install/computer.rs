@@ -272,7 +272,7 @@ pub(super) fn said(executed: &Executed) -> String {
     }
 }
 
-/// A mux of an earlier version does not know the request.
+/// Of an earlier version it does not know the request.
 fn of_mux(failed: Failed) -> Error {
     let unknown = failed.kind == FailureKind::Internal && failed.message.contains("is not known");
     if unknown {
@@ -289,4 +289,24 @@ fn of_mux(failed: Failed) -> Error {
         });
     }
     Error::Refused(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use outlast_protocol::message::DecodeError;
+
+    use super::*;
+
+    #[test]
+    fn a_mux_that_does_not_know_the_request_is_to_be_stopped() {
+        let failed = |message: String| Failed {
+            kind: FailureKind::Internal,
+            message,
+            hint: String::new(),
+        };
+        let unknown = failed(DecodeError::Unknown(0x17).to_string());
+        assert!(of_mux(unknown).hint().contains("outlast mux stop"));
+        let other = failed("no memory".to_owned());
+        assert_eq!(of_mux(other).hint(), "");
+    }
 }
