@@ -72,9 +72,12 @@ fn a_connection_that_is_cut_leaves_the_old_one_whole() {
     let site = Site::installed();
     let stage = &site.stage;
     let before = tree(stage.sshd.home());
-    let newer = site.variant("newer");
-    // It is 10 MB and more; what is said before it is some KB.
-    stage.proxy.cut_after_up(2_000_000);
+    // What has arrived by then would run, so that nothing but the checksum tells.
+    let mut bytes = fs::read(binaries::outlast_subsystem()).unwrap();
+    let cut = bytes.len() + 4_000_000;
+    bytes.resize(bytes.len() + 8_000_000, b'x');
+    let newer = site.file("newer", &bytes);
+    stage.proxy.cut_after_up(cut.try_into().unwrap());
     let args = ["install", "--binary", newer.to_str().unwrap(), "server"];
     let output = run(&stage.machine, &args);
     one_error(&output, 255, &["server"], "try again");
