@@ -87,6 +87,12 @@ subsystem() {
   "$sshd" -T -f "$config" 2>/dev/null | sed -n 's/^subsystem outlast //p'
 }
 
+# Whether the file has the line and nothing of anybody's: then it may be replaced and taken away.
+is_ours() {
+  grep -q '^Subsystem outlast ' "$drop_in" 2>/dev/null &&
+    ! grep -qv -e '^#' -e '^Subsystem outlast ' -e '^$' "$drop_in"
+}
+
 # Sets `entry`: whether the line has to be written (missing, ours) or is there.
 look_at_sshd() {
   find_sshd
@@ -96,10 +102,14 @@ look_at_sshd() {
   known=$(subsystem)
   case $known in
   "$program" | "$program "*) entry=there ;;
-  '') entry=missing ;;
+  '')
+    entry=missing
+    [ ! -e "$drop_in" ] || is_ours ||
+      fail "$drop_in is there and has lines of somebody else" "move them to a file of another name"
+    ;;
   *)
     entry=ours
-    grep -q '^Subsystem outlast ' "$drop_in" 2>/dev/null ||
+    is_ours ||
       fail "sshd has a line \`Subsystem outlast $known\` already" \
         "take that line away, or use \`--directory ${known%/*}\`"
     ;;
@@ -229,7 +239,7 @@ put() {
 }
 
 remove() {
-  if [ ! -e "$program" ] && { [ "$scope" = user ] || [ ! -e "$drop_in" ]; }; then
+  if [ ! -e "$program" ] && { [ "$scope" = user ] || ! is_ours; }; then
     committed=yes
     say result absent
     return
@@ -245,7 +255,7 @@ remove() {
   fi
   if [ "$scope" = system ]; then
     find_sshd
-    if grep -q '^Subsystem outlast ' "$drop_in" 2>/dev/null; then
+    if is_ours; then
       keep "$drop_in" "$old_drop_in"
       drop_in_touched=yes
       rm -f "$drop_in"

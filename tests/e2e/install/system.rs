@@ -182,6 +182,24 @@ fn a_line_that_is_missing_or_names_another_place_is_written() {
     site.serves();
 }
 
+/// A file of that name may be somebody's, for whatever.
+#[test]
+fn a_file_with_other_lines_is_left_alone() {
+    let site = Site::start();
+    fs::write(site.drop_in(), "MaxSessions 7\n").unwrap();
+    let before = (tree(&site.drop_ins()), site.files());
+    let output = site.install(&[]);
+    one_error(&output, 255, &["somebody else"], "another name");
+    assert_eq!((tree(&site.drop_ins()), site.files()), before);
+    let line = format!("Subsystem outlast {}\n", site.program().display());
+    fs::write(site.drop_in(), format!("MaxSessions 7\n{line}")).unwrap();
+    site.install(&["--reload", "false"]).success();
+    let before = (tree(&site.drop_ins()), site.files());
+    let output = site.install(&["--uninstall"]);
+    one_error(&output, 255, &["another line"], "Subsystem outlast");
+    assert_eq!((tree(&site.drop_ins()), site.files()), before);
+}
+
 /// Each way in which it can go wrong behind the program's arrival.
 #[test]
 fn what_goes_wrong_is_undone() {
