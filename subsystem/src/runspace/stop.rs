@@ -13,7 +13,7 @@ use rustix::process::Signal;
 use tokio::time::Instant;
 
 use super::terminal::Terminal;
-use super::tree::{self, Beginning, Disposition};
+use super::tree::{self, Beginning, Disposition, Process};
 
 /// The driver's own (`__outlast_killed`).
 const LEAVE: Signal = Signal::STKFLT;
@@ -169,7 +169,14 @@ impl Stop {
         };
         let wait = FIRST_LOOK.saturating_mul(1 << self.looks.min(LOOKS));
         self.looks = self.looks.saturating_add(1);
-        self.next = Instant::now() + wait;
+        let now = Instant::now();
+        let next = now + wait;
+        // No later than something can be told.
+        let sure = self.press.as_ref().map(|press| press.at + CLEANING_UP);
+        self.next = match sure {
+            Some(sure) if now <= sure && sure < next => sure + Duration::from_millis(1),
+            _ => next,
+        };
         !done && self.looks <= LOOKS
     }
 
@@ -263,6 +270,15 @@ fn nudge(shell: i32) {
 }
 
 impl Press {
+    /// Whether a process that came after the ^C is surely nothing that a trap does about it: its
+    /// parent was there and has none.
+    fn is_no_cleaning(&self, process: &Process, shell: i32) -> bool {
+        let parent = process.parent;
+        parent != shell
+            && self.present.contains(&parent)
+            && tree::disposition(parent, Signal::INT) == Some(Disposition::Default)
+    }
+
     /// Interrupts what is in the foreground and cannot have been hit, as far as can be told.
     fn repair(&mut self, target: &Target<'_>) {
         let (Ok(shell), Some(group)) = (i32::try_from(target.shell), target.terminal.foreground())
@@ -295,13 +311,12 @@ impl Press {
             }
             self.caught.retain(|it| *it != pid);
             let alive = tree::disposition(pid, Signal::INT) == Some(Disposition::Default);
-            let missed = self.missed.contains(&pid);
-            let unaware = if !self.present.contains(&pid) {
-                alive && self.at.elapsed() > CLEANING_UP
-            } else if group == self.group {
-                alive || (missed && tree::image(pid) != copy)
+            let unaware = if self.present.contains(&pid) {
+                // Whoever was there and would die of it was not hit, whatever group it was in.
+                let moved = group != self.group || tree::image(pid) != copy;
+                alive || (moved && self.missed.contains(&pid))
             } else {
-                missed
+                alive && (self.at.elapsed() > CLEANING_UP || self.is_no_cleaning(&process, shell))
             };
             if unaware {
                 self.missed.retain(|it| *it != pid);

@@ -12,7 +12,7 @@ const TICKS: u64 = 100;
 
 pub(super) struct Process {
     pub(super) pid: i32,
-    parent: i32,
+    pub(super) parent: i32,
     pub(super) group: i32,
     session: i32,
     /// Clock ticks since boot.
