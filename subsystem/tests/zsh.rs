@@ -11,6 +11,7 @@
 #[allow(dead_code, reason = "shared with the tests of other engines")]
 mod runspace;
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -127,6 +128,22 @@ tests! {
                 bench.read_to_end(&mut started).await;
             }
         }
+        bench.close().await;
+    }
+
+    async fn an_interrupt_right_before_a_fifo_is_opened_is_enough() {
+        let home = Home::new();
+        home.write("dwell.c", include_str!("runspace/dwell.c"));
+        let built = std::process::Command::new("cc")
+            .args(["-shared", "-fPIC", "-o", "dwell.so", "dwell.c", "-ldl"]).current_dir(home.path()).status().unwrap();
+        assert!(built.success());
+        let program = home.path().join(runspace::PROGRAMS).join("zsh");
+        home.write(".programs/zsh", "#!/bin/sh\nPATH=${PATH#*:} LD_PRELOAD=$HOME/dwell.so exec zsh \"$@\"\n");
+        std::fs::set_permissions(program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let mut bench = open(home).await;
+        bench.run("unset LD_PRELOAD; mkfifo fifo").await;
+        let ran = bench.interrupted("read -r x <fifo; echo no", false).await;
+        assert_eq!((ran.status, ran.out()), (Code(130), "go\n"));
         bench.close().await;
     }
 

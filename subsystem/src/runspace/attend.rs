@@ -57,6 +57,7 @@ impl Runspace {
             terminal: &self.terminal,
             beginning: &self.began,
             sole: self.argv,
+            nudges: self.engine.nudges(),
         };
         let now = Instant::now();
         if let Some(stop) = self.stop.as_mut().filter(|_| is_running)
@@ -90,6 +91,7 @@ impl Runspace {
             terminal: &self.terminal,
             beginning: &self.began,
             sole: self.argv,
+            nudges: self.engine.nudges(),
         };
         if let Some(stop) = self.stop.take() {
             self.strays = stop.strays(&target);

@@ -50,6 +50,10 @@ pub(super) trait Engine: std::fmt::Debug + Sync {
     fn reenter(&self) -> &'static [u8];
     /// How a shell that shows its prompt to a visitor is asked to come back to the driver.
     fn recall(&self) -> Recall;
+    /// Signals that the shell looks around on and does nothing else about.
+    fn nudges(&self) -> &'static [Signal] {
+        &[Signal::CHILD]
+    }
     fn job(&self, directory: &Path, start: &StartSpec, resume: bool) -> Result<Job, StartError>;
     /// What a visitor's shell is lent, as the files of a job.
     fn reception(&self, number: u64, environment: &Environment) -> Result<Job, StartError> {

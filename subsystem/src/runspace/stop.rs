@@ -99,6 +99,8 @@ pub(super) struct Target<'a> {
     pub(super) beginning: &'a Beginning,
     /// Whether the invocation is one command and no script that could go on behind it.
     pub(super) sole: bool,
+    /// What the shell only looks around for, the first that it hears.
+    pub(super) nudges: &'static [Signal],
 }
 
 impl Stop {
@@ -261,11 +263,17 @@ fn press(target: &Target<'_>) -> Option<Press> {
 }
 
 /// Has a shell look around that went to sleep with the interrupt in hand: a signal that comes
-/// between its last look and a read does not end the read. Nothing is done about this one but to
-/// look for children; a read that is not to end goes on.
-fn nudge(shell: i32) {
-    if tree::sleeps(shell) && tree::disposition(shell, Signal::CHILD) == Some(Disposition::Caught) {
-        tree::send(shell, Signal::CHILD);
+/// between its last look and a read, or the opening of a FIFO, does not end that. By a signal about
+/// which it does nothing that matters; a read that is not to end goes on.
+fn nudge(shell: i32, nudges: &[Signal]) {
+    if !tree::sleeps(shell) {
+        return;
+    }
+    let mut heard = nudges.iter().filter(|it| {
+        tree::disposition(shell, **it) == Some(Disposition::Caught) && !tree::blocks(shell, **it)
+    });
+    if let Some(signal) = heard.next() {
+        tree::send(shell, *signal);
     }
 }
 
@@ -285,7 +293,7 @@ impl Press {
         else {
             return;
         };
-        nudge(shell);
+        nudge(shell, target.nudges);
         let copy = tree::image(shell);
         // Looking for orphans takes long, and is hardly ever needed.
         let processes = if group == shell && self.at.elapsed() > CLEANING_UP {

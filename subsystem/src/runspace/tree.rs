@@ -246,6 +246,12 @@ pub(super) fn disposition(pid: i32, signal: Signal) -> Option<Disposition> {
     })
 }
 
+/// Whether a process has a signal wait.
+pub(super) fn blocks(pid: i32, signal: Signal) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"));
+    status.is_ok_and(|status| mask(&status, "SigBlk:", signal) == Some(true))
+}
+
 /// Whether a copy of bash is caught in its handler for SIGINT. Before it waits for a program, a copy
 /// without job control (a subshell, a command substitution) installs `wait_sigint_handler` and then
 /// notes which handler was there before (`wait_for` in jobs.c of 5.2). On a SIGINT in between the

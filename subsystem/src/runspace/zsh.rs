@@ -4,6 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use rustix::process::Signal;
+
 use super::engine::{Engine, Job, Keys, Launch, Recall};
 use super::error::StartError;
 use super::loan;
@@ -61,6 +63,12 @@ impl Engine for Zsh {
 
     fn recall(&self) -> Recall {
         Recall::Keys(&KEYS)
+    }
+
+    /// While it sets up a command it has SIGCHLD wait. About SIGPIPE it does something only where
+    /// it has lost its terminal.
+    fn nudges(&self) -> &'static [Signal] {
+        &[Signal::CHILD, Signal::PIPE]
     }
 
     fn job(&self, directory: &Path, start: &StartSpec, resume: bool) -> Result<Job, StartError> {
