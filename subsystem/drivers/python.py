@@ -113,14 +113,6 @@ class Driver:
         # What the user does about a ^C, and the trace function: both are for scripts alone.
         self.on_interrupt = signal.default_int_handler
         self.trace = None
-        self.handlers = {
-            KILLED: self.on_kill,
-            RECALLED: self.on_recall,
-            signal.SIGHUP: self.on_hang_up,
-            signal.SIGTERM: self.on_terminate,
-        }
-        # What each thread has blocked while it forks.
-        self.masks = {}
         self.texts = collections.deque()
         self.compiler = codeop.CommandCompiler()
         self.streams = {}
@@ -526,40 +518,13 @@ class Driver:
         """It comes with the hang-up, and must not cut short what is registered with atexit."""
         self.is_for_us(number)
 
-    def before_fork(self):
-        """Signals wait: the interpreter drops what comes to the new process before it is set up."""
-        masks = self.masks.setdefault(threading.get_ident(), [])
-        masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, self.handlers))
-
-    def after_fork(self):
-        self.unblock(self.masks)
-
-    def after_fork_in_child(self):
-        """Ended by a signal as any other process, and at once: not when it next runs Python."""
-        masks, self.masks = self.masks, {}
-        for number, handler in self.handlers.items():
-            if signal.getsignal(number) == handler:
-                signal.signal(number, signal.SIG_DFL)
-        self.unblock(masks)
-
-    def unblock(self, masks):
-        own = masks.get(threading.get_ident())
-        if own:
-            was = own.pop()
-            if not own:
-                del masks[threading.get_ident()]
-            signal.pthread_sigmask(signal.SIG_SETMASK, was)
-
     def loop(self):
         self.attach(os.devnull, os.devnull, os.devnull)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        for number, handler in self.handlers.items():
-            signal.signal(number, handler)
-        os.register_at_fork(
-            before=self.before_fork,
-            after_in_parent=self.after_fork,
-            after_in_child=self.after_fork_in_child,
-        )
+        signal.signal(KILLED, self.on_kill)
+        signal.signal(RECALLED, self.on_recall)
+        signal.signal(signal.SIGHUP, self.on_hang_up)
+        signal.signal(signal.SIGTERM, self.on_terminate)
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         self.tell("opened")
         while True:

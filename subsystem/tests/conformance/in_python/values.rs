@@ -102,12 +102,6 @@ fn processes() -> Vec<Case> {
             ],
         ),
         only(
-            "a process that is told to end as soon as it is there",
-            "shells have none",
-            [run("import os, signal, time\nfor _ in range(200):\n    pid = os.fork()\n    if not pid:\n        while True: time.sleep(1000)\n    os.kill(pid, signal.SIGTERM)\n    ended = os.waitpid(pid, 0)[1]\n    if ended != signal.SIGTERM: print(ended)\nprint('end')")
-                .out("end\n")],
-        ),
-        only(
             "processes of multiprocessing",
             "shells have none",
             [
