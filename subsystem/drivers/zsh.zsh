@@ -64,6 +64,8 @@ __outlast_wait() {
   builtin emulate -L zsh
   builtin setopt no_err_exit no_err_return no_xtrace unset
   builtin local line= IFS= got
+  # Where the user ignores SIGHUP, a host that dies after the look at the terminal would be waited for.
+  [[ -z $__outlast_deaf ]] || builtin trap __outlast_end HUP
   while builtin true; do
     # The host held the terminal. With SIGHUP ignored, only this tells that it is gone.
     [[ -t 0 || -t 2 ]] || __outlast_end
@@ -235,11 +237,12 @@ __outlast_sort_traps() {
   builtin local -a words
   builtin local -i i
   words=(${(z)__outlast_seen})
-  __outlast_farewell= __outlast_error_now= __outlast_debug_now= __outlast_int_now=
+  __outlast_farewell= __outlast_error_now= __outlast_debug_now= __outlast_int_now= __outlast_deaf=
   for ((i = 1; i + 3 <= $#words; i++)); do
     [[ $words[i] == trap && $words[i+1] == -- ]] || builtin continue
     case $words[i+3] in
       EXIT) __outlast_farewell=${(Q)words[i+2]} ;;
+      HUP) [[ -n ${(Q)words[i+2]} ]] || __outlast_deaf=1 ;;
       ERR|ZERR)
         # zsh prints what it has parsed, so ours is known by its names.
         case $words[i+2] in
@@ -304,7 +307,7 @@ __outlast_latest=0 __outlast_running= __outlast_exit= __outlast_resume= __outlas
 __outlast_visit= __outlast_asked=0 __outlast_line= __outlast_point=0 __outlast_lent= __outlast_refused=
 __outlast_output= __outlast_stderr=
 __outlast_failed=0 __outlast_status=0 __outlast_seen= __outlast_users_init= __outlast_words=()
-__outlast_file= __outlast_input= __outlast_farewell= __outlast_option=
+__outlast_file= __outlast_input= __outlast_farewell= __outlast_deaf= __outlast_option=
 __outlast_error_now= __outlast_debug_now= __outlast_int_now=
 # `.` itself fails when its file does: that is no failure of the user's.
 __outlast_fail='__outlast_last=$?
