@@ -40,6 +40,11 @@ pub(crate) fn run() -> Result<(), Failure> {
         purity::check()?;
         Ok(Outcome::Passed)
     });
+    // It says which tests needed a second try; `cargo test` gives them none.
+    steps.run("test runner", || {
+        tools::install_cargo_tool("cargo-nextest")?;
+        Ok(Outcome::Passed)
+    });
     test::run_steps(&mut steps, &[]);
     steps.run("tests over the system's ssh", || {
         test::run_over_openssh()?;

@@ -4,20 +4,26 @@ use outlast_protocol::finding::{Finding, Verdict};
 
 use super::Layer;
 use crate::mux::carrier::{FALLBACK, SUBSYSTEM};
+use crate::mux::wire::Wire;
 use crate::ssh::{Connection, OpenError};
 
-/// Enough to tell sshd's default (10) from less; one channel was there before.
+/// Enough to tell sshd's default (10) from less.
 const MOST: usize = 10;
 
-/// Opens channels until the server refuses one.
-pub(super) async fn examine(connection: &Connection) -> Layer<()> {
+/// Opens channels beside the one there is until the server refuses one. That one is kept: when a
+/// server has done with a channel that is closed is not told.
+pub(super) async fn examine(connection: &Connection, one: Wire) -> Layer<()> {
     let mut links = Vec::new();
+    let mut count: usize = 1;
     let refused = loop {
-        if links.len() == MOST {
+        if count == MOST {
             break false;
         }
         match connection.open_link(SUBSYSTEM, FALLBACK).await {
-            Ok(link) => links.push(link),
+            Ok(link) => {
+                links.push(link);
+                count = count.saturating_add(1);
+            }
             Err(OpenError::ChannelRefused { .. }) => break true,
             Err(error) => {
                 let finding = Finding::new("capacity", Verdict::Doubtful, error.to_string());
@@ -25,7 +31,8 @@ pub(super) async fn examine(connection: &Connection) -> Layer<()> {
             }
         }
     };
-    Layer::passed(vec![judge(links.len(), refused)], ())
+    drop(one);
+    Layer::passed(vec![judge(count, refused)], ())
 }
 
 fn judge(count: usize, refused: bool) -> Finding {
