@@ -4,26 +4,20 @@ use outlast_protocol::finding::{Finding, Verdict};
 
 use super::Layer;
 use crate::mux::carrier::{FALLBACK, SUBSYSTEM};
-use crate::mux::wire::Wire;
 use crate::ssh::{Connection, OpenError};
 
-/// Enough to tell sshd's default (10) from less.
+/// Enough to tell sshd's default (10) from less; one channel was there before.
 const MOST: usize = 10;
 
-/// Opens channels beside the one there is until the server refuses one. That one is kept: when a
-/// server has done with a channel that is closed is not told.
-pub(super) async fn examine(connection: &Connection, one: Wire) -> Layer<()> {
+/// Opens channels until the server refuses one.
+pub(super) async fn examine(connection: &Connection) -> Layer<()> {
     let mut links = Vec::new();
-    let mut count: usize = 1;
     let refused = loop {
-        if count == MOST {
+        if links.len() == MOST {
             break false;
         }
         match connection.open_link(SUBSYSTEM, FALLBACK).await {
-            Ok(link) => {
-                links.push(link);
-                count = count.saturating_add(1);
-            }
+            Ok(link) => links.push(link),
             Err(OpenError::ChannelRefused { .. }) => break true,
             Err(error) => {
                 let finding = Finding::new("capacity", Verdict::Doubtful, error.to_string());
@@ -31,8 +25,7 @@ pub(super) async fn examine(connection: &Connection, one: Wire) -> Layer<()> {
             }
         }
     };
-    drop(one);
-    Layer::passed(vec![judge(count, refused)], ())
+    Layer::passed(vec![judge(links.len(), refused)], ())
 }
 
 fn judge(count: usize, refused: bool) -> Finding {
