@@ -1,16 +1,24 @@
 //! How many sessions one connection carries.
 
+use std::time::Duration;
+
 use outlast_protocol::finding::{Finding, Verdict};
 
 use super::Layer;
 use crate::mux::carrier::{FALLBACK, SUBSYSTEM};
+use crate::mux::wire::Wire;
 use crate::ssh::{Connection, OpenError};
 
-/// Enough to tell sshd's default (10) from less; one channel was there before.
+/// Enough to tell sshd's default (10) from less.
 const MOST: usize = 10;
+/// The remote end leaves behind its answer. An older one may not.
+const LEAVING: Duration = Duration::from_secs(2);
 
-/// Opens channels until the server refuses one.
-pub(super) async fn examine(connection: &Connection) -> Layer<()> {
+/// Opens channels until the server refuses one, when the one there was before is closed.
+pub(super) async fn examine(connection: &Connection, mut before: Wire) -> Layer<()> {
+    let closed = async { while before.next().await.is_ok() {} };
+    let _ = tokio::time::timeout(LEAVING, closed).await;
+    drop(before);
     let mut links = Vec::new();
     let refused = loop {
         if links.len() == MOST {

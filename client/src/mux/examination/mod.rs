@@ -126,9 +126,9 @@ pub(super) async fn examine(
     });
     if let Some(wire) = greeted.await? {
         let examined = stage(caller, async move |_| remote::examine(wire).await);
-        if examined.await?.is_some() {
+        if let Some(wire) = examined.await? {
             let over = connection.clone();
-            stage(caller, async move |_| capacity::examine(&over).await).await?;
+            stage(caller, async move |_| capacity::examine(&over, wire).await).await?;
         }
     }
     connection.disconnect().await;

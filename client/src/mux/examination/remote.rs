@@ -13,9 +13,9 @@ use crate::mux::wire::{Wire, WireError};
 const LAYER: &str = "remote";
 
 /// Asks it.
-pub(super) async fn examine(mut wire: Wire) -> Layer<()> {
+pub(super) async fn examine(mut wire: Wire) -> Layer<Wire> {
     match ask(&mut wire).await {
-        Ok(findings) => Layer::passed(findings, ()),
+        Ok(findings) => Layer::passed(findings, wire),
         Err(error) => {
             let failure = wire.failure(error);
             Layer::stopped(Vec::new(), bad(LAYER, &failure))
