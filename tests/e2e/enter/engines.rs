@@ -239,7 +239,9 @@ fn stops_in_time_what_nobody_waits_for(shell: &Shell) {
     process::send(running.pid(), Signal::STOP);
     process::kill9(stage.machine.mux_pid());
     running.kill9();
+    // Also an ssh that would hold the connection for the next one.
     for process in stage.machine.processes() {
+        process::kill9(process.pid);
         process::wait_gone(process.pid);
     }
     assert!(process::is_alive(endless), "the time is not up yet");
