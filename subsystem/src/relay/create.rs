@@ -108,14 +108,7 @@ fn start_host(
     names: outlast_rendezvous::Lock,
     audit: &Settings,
 ) -> Result<(), Refused> {
-    let failed = |what: &str, error: std::io::Error| {
-        refused(
-            CREATE,
-            RefusalCode::INTERNAL,
-            format!("cannot {what}: {error}"),
-        )
-        .about(request.instance.0)
-    };
+    let failed = |what: &str, error| failed(request, what, &error);
     let bytes = ToHost::Create(request.clone())
         .head(0)
         .map_err(|error| refused(CREATE, RefusalCode::INTERNAL, error.to_string()))?;
@@ -158,6 +151,11 @@ fn start_host(
     }))
 }
 
+fn failed(request: &Create, what: &str, error: &std::io::Error) -> Refused {
+    let text = format!("cannot {what}: {error}");
+    refused(CREATE, RefusalCode::INTERNAL, text).about(request.instance.0)
+}
+
 /// Starts the host as a process of this login. Its report.
 fn below_login(
     entry: &Entry,
@@ -166,14 +164,7 @@ fn below_login(
     log: std::fs::File,
     audit: &Settings,
 ) -> Result<ChildStdout, Refused> {
-    let failed = |what: &str, error: std::io::Error| {
-        refused(
-            CREATE,
-            RefusalCode::INTERNAL,
-            format!("cannot {what}: {error}"),
-        )
-        .about(request.instance.0)
-    };
+    let failed = |what: &str, error| failed(request, what, &error);
     let program = std::env::current_exe().map_err(|e| failed("find this program", e))?;
     let mut host = Command::new(program)
         .arg("host")
